@@ -1,0 +1,197 @@
+"""Future: a value to come, and who wants to know.
+
+    the one who promises                  the one who waits
+        future = Future()         ->          future.add_done_callback(callback)
+        ...                                   ... or, in an `async def`: await future
+        future.set_result(17)     ->          callback(future) runs, now, inside set_result
+
+A Future here knows no loop.  It calls whoever waits at once, on the stack of the one who
+resolves it.  What makes waiting asynchronous is `IOLoop.add_future`, which turns that call
+into a callback on a later turn; so a coroutine is never resumed in the middle of somebody
+else's function.
+
+Tornado 4.4: tornado/concurrent.py, without executors (`run_on_executor`) and
+`return_future`, which turned callback-taking functions into these.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from .log import app_log
+
+T = TypeVar("T")
+
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class InvalidStateError(Exception):
+    """A Future was asked for its result before it had one, or was given a second one."""
+
+
+class Future(Generic[T]):
+    """A value to come: pending, then resolved by a result or an exception, once.
+
+    Not thread-safe: resolve it in the thread of the loop whose coroutines wait for it
+    (from elsewhere: `io_loop.add_callback(future.set_result, value)`).
+    Tornado 4.4: concurrent.Future.
+    """
+
+    # Several are made for every request; slots make them half as large and quicker to make.
+    __slots__ = ("__weakref__", "_callbacks", "_done", "_exception", "_result", "_unretrieved")
+
+    def __init__(self) -> None:
+        self._done = False
+        self._result: T | None = None
+        self._exception: BaseException | None = None
+        self._callbacks: list[Callable[[Future[T]], object]] | None = None
+        self._unretrieved: _UnretrievedException | None = None
+
+    def done(self) -> bool:
+        """Tell whether there is a result or an exception."""
+        return self._done
+
+    def running(self) -> bool:
+        """Tell the opposite of `done`."""
+        return not self._done
+
+    def cancel(self) -> bool:
+        """Return False: a Future of this kind can't be cancelled.  As in Tornado."""
+        return False
+
+    def cancelled(self) -> bool:
+        """Return False, see `cancel`."""
+        return False
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the result, or raise the exception.
+
+        Raises InvalidStateError while the Future is pending: waiting here would block the
+        loop which is to bring the result.  `timeout` is accepted and ignored, as in Tornado.
+        """
+        if not self._done:
+            raise InvalidStateError("this Future has no result yet: await it, or ask in a callback")
+        if self._exception is not None:
+            self._unretrieved = None
+            raise self._exception
+        return self._result  # type: ignore[return-value]  # None only where T allows it
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return the exception, or None if there is a result.  Raises as `result` if pending."""
+        if not self._done:
+            raise InvalidStateError("this Future is not done yet: await it, or ask in a callback")
+        self._unretrieved = None
+        return self._exception
+
+    def exc_info(self) -> ExcInfo | None:
+        """Return the exception as `sys.exc_info` would, or None."""
+        error = self.exception()
+        return None if error is None else (type(error), error, error.__traceback__)
+
+    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Call `callback(future)` when the Future is done: inside `set_result`, or now if it is."""
+        if self._done:
+            callback(self)
+        elif self._callbacks is None:
+            self._callbacks = [callback]
+        else:
+            self._callbacks.append(callback)
+
+    def set_result(self, result: T) -> None:
+        """Resolve with `result`, and call everybody who waits before returning."""
+        self._check_pending()
+        self._result = result
+        self._set_done()
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Resolve with `exception`, and call everybody who waits before returning.
+
+        If nobody ever asks for it, it is logged when the Future goes away.
+        """
+        self._check_pending()
+        self._exception = exception
+        self._unretrieved = _UnretrievedException(exception)
+        self._set_done()
+
+    def set_exc_info(self, exc_info: ExcInfo) -> None:
+        """Resolve with the exception of `exc_info`, a triple as from `sys.exc_info`."""
+        error = exc_info[1]
+        assert error is not None, "set_exc_info() outside of an except block"
+        self.set_exception(error.with_traceback(exc_info[2]))
+
+    def __await__(self) -> Generator[Future[T], Any, T]:
+        # A Future that is done is not waited for: the coroutine goes on at once, on the same
+        # stack.  One that is pending is handed to the Runner, which comes back when it is done.
+        if not self._done:
+            yield self
+        return self.result()
+
+    __iter__ = __await__  # for generators: `result = yield from future`
+
+    def _check_pending(self) -> None:
+        if self._done:
+            raise InvalidStateError("this Future already has a result or an exception")
+
+    def _set_done(self) -> None:
+        self._done = True
+        callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            try:
+                callback(self)
+            except Exception:  # one who waits must not keep the next one from being told
+                app_log.exception("Exception in callback %r for %r", callback, self)
+
+    def __repr__(self) -> str:
+        if not self._done:
+            state = "pending"
+        elif self._exception is not None:
+            state = f"exception={self._exception!r}"
+        else:
+            state = f"result={self._result!r:.60}"
+        return f"<Future {state}>"
+
+
+class _UnretrievedException:
+    """Logs an exception that nobody asked for, when the Future that held it goes away.
+
+    A `__del__` on Future itself would do the same, and every Future would pay for it; this
+    object exists only where something failed.
+    """
+
+    def __init__(self, exception: BaseException) -> None:
+        # Text, made now: keeping the exception would keep its frames, and they the Future.
+        self.text = "".join(traceback.format_exception(exception)).rstrip()
+
+    def __del__(self) -> None:
+        if self.text and not sys.is_finalizing():
+            app_log.error("Future exception was never retrieved: %s", self.text)
+
+
+def is_future(x: object) -> bool:
+    """Tell whether `x` is a Future, ours or one of `concurrent.futures`.
+
+    The latter is told by its module, so that nobody pays for importing it.
+    """
+    return isinstance(x, Future) or any(
+        base.__module__ == "concurrent.futures._base" and base.__name__ == "Future"
+        for base in type(x).__mro__
+    )
+
+
+def chain_future(a: Future[T], b: Future[T]) -> None:
+    """Resolve `b` as `a` is resolved, unless `b` is done by then.  Tornado 4.4: chain_future."""
+
+    def copy(a: Future[T]) -> None:
+        if b.done():
+            return
+        error = a.exception()
+        if error is not None:
+            b.set_exception(error)
+        else:
+            b.set_result(a.result())
+
+    a.add_done_callback(copy)
