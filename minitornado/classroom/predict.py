@@ -1,0 +1,242 @@
+"""Predict first: a question, the reader's choice, and what the run really gave.
+
+    ask("P00.1", "How often …?", {"a": Option(…), …}, measure=…)    the question
+    predict("P00.1")           shows it; the reader edits this to predict("P00.1", "b")
+    compare("P00.1", turns)    the prediction beside the value that the run gave
+
+Which option is right is never written down. Each option claims a value, `measure` runs the
+thing, and the right option is the one whose claim the value fits. If none fits, or two, or a
+wrong one does not say which misconception it betrays, that is an error in the question, and
+the notebook does not build.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from minitornado.classroom.show import WIDTH, present
+
+_CODE = re.compile(r"`([^`]+)`")
+_MISCONCEPTION = re.compile(r"M\d\d")
+_NOTHING = object()
+
+
+class QuestionError(ValueError):
+    """A question that the run contradicts, or that is not complete."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One possible answer.
+
+    text: what the reader sees
+    claim: the value this option stands for, or a function that tells whether a value fits
+    because: one or two sentences for who chose it: why it is right, or what is wrong with it
+    betrays: of a wrong option, the id of the misconception behind it, such as "M05"
+    """
+
+    text: str
+    claim: object
+    because: str
+    betrays: str = ""
+
+    def fits(self, value: object) -> bool:
+        if callable(self.claim):
+            return bool(self.claim(value))
+        # True == 1 in Python; "yes" is not "once".
+        return type(self.claim) is type(value) and self.claim == value
+
+    @property
+    def comment(self) -> str:
+        return f"[{self.betrays}] {self.because}" if self.betrays else self.because
+
+
+@dataclass
+class Question:
+    """A question with its options by letter; `choice` is the reader's, in this session."""
+
+    id: str
+    text: str
+    options: Mapping[str, Option]
+    measure: Callable[[], object]
+    finding: str
+    choice: str | None = None
+
+    @cached_property
+    def answer(self) -> object:
+        """The value, computed by running `measure`, once. Raises QuestionError."""
+        value = self.measure()
+        self._check(value)
+        return value
+
+    def right(self, value: object) -> str | None:
+        """The letter of the option that `value` fits, None if there is not exactly one."""
+        letters = [letter for letter, option in self.options.items() if option.fits(value)]
+        return letters[0] if len(letters) == 1 else None
+
+    def told(self, value: object) -> str:
+        """The finding as a sentence."""
+        return self.finding.format(value)
+
+    def named(self, letter: str) -> str:
+        return f"{letter}) {self.options[letter].text}"
+
+    def _check(self, value: object) -> None:
+        right = self.right(value)
+        if right is None:
+            fits = [letter for letter, option in self.options.items() if option.fits(value)]
+            which = f"options {', '.join(fits)} all claim" if fits else "no option claims"
+            raise QuestionError(f"{self.id}: the run gave {value!r}, which {which}")
+        for letter, option in self.options.items():
+            if letter == right and option.betrays:
+                raise QuestionError(
+                    f"{self.id}: the run gave {value!r}: option {letter} is right, and cannot "
+                    f"betray {option.betrays}"
+                )
+            if letter != right and not _MISCONCEPTION.fullmatch(option.betrays):
+                raise QuestionError(
+                    f"{self.id}: the run gave {value!r}: option {letter} is wrong, and must say "
+                    'which misconception it betrays, such as betrays="M05"'
+                )
+
+
+_questions: dict[str, Question] = {}
+
+
+def ask(
+    id: str,
+    question: str,
+    options: Mapping[str, Option],
+    *,
+    measure: Callable[[], object],
+    finding: str = "The run gave {}.",
+) -> None:
+    """Make a question known by its `id`, such as "P00.1"; `predict` and `compare` show it.
+
+    `measure` runs what the question is about and returns the value; it is called at most once.
+    `finding` is the sentence that tells the value, in place of its ``{}``. Backticks in any
+    text make code. Asking again under the same id starts afresh.
+    """
+    if len(options) < 2:
+        raise QuestionError(f"{id}: a question has at least two options")
+    for letter, option in options.items():
+        if not option.because.strip():
+            raise QuestionError(f"{id}: option {letter} says nothing to who chooses it: because=")
+    _questions[id] = Question(id, question, dict(options), measure, finding)
+
+
+def predict(id: str, choice: str | None = None) -> None:
+    """Show the question `id` and its options; with a `choice`, such as "b", keep that.
+
+    The answer is there too, computed by running, folded away until the reader opens it. In
+    plain text nothing folds, so there it waits for `compare`.
+    """
+    question = _find(id)
+    if choice is not None and choice not in question.options:
+        known = ", ".join(question.options)
+        raise QuestionError(f"{id} has no option {choice!r}: choose one of {known}")
+    question.choice = choice
+    if choice is None:
+        letter = next(iter(question.options))
+        todo = f'Choose: write `predict("{id}", "{letter}")`, or another letter, and run the cell.'
+    else:
+        todo = f"You chose {question.named(choice)}."
+    later = f'What really happens comes further down: `compare("{id}")`.'
+    options = [question.named(letter) for letter in question.options]
+    answer = _paragraphs(_told_in_full(question, question.answer))
+    present(
+        f"<p><strong>{html.escape(id)}</strong> {_html(question.text)}</p>\n"
+        f"<p>{'<br>'.join(_html(option) for option in options)}</p>\n"
+        f"<p>{_html(todo)}</p>\n"
+        f"<details><summary>The answer, computed by running it</summary>{answer}</details>",
+        "\n".join([*_wrap(f"{id}  {question.text}"), *_wrap_all(options), *_wrap(todo),
+                   *_wrap(later)]),
+    )
+
+
+def compare(id: str, value: object = _NOTHING) -> None:
+    """Show the reader's prediction beside `value`, which the run just gave.
+
+    Without a `value`, that of the question's own run. Whoever changed the run gets the verdict
+    for the changed one. While a notebook is built, the two runs have to agree.
+    """
+    question = _find(id)
+    expected = question.answer
+    if value is _NOTHING:
+        value = expected
+    rows = {"You predicted": "nothing yet", "The run": question.told(value)}
+    if question.choice is not None:
+        rows["You predicted"] = question.named(question.choice)
+    right = question.right(value)
+    rows["So right is"] = "none of the options" if right is None else question.named(right)
+    if value != expected:
+        if os.environ.get("MINITORNADO_BUILD"):
+            raise QuestionError(f"{id}: measure gave {expected!r}, but this run gave {value!r}")
+        rows["Another run"] = f"The answer folded under the question: {question.told(expected)}"
+    notes = _notes(question, value)
+    cells = "".join(
+        f'<tr><th scope="row" style="text-align:left">{name}</th>'
+        f'<td style="text-align:left">{_html(text)}</td></tr>'
+        for name, text in rows.items()
+    )
+    lines = [line for name, text in rows.items() for line in _wrap(f"{name:14} {text}", 15)]
+    present(
+        f"<p><strong>{html.escape(id)}</strong> {_html(question.text)}</p>\n"
+        f"<table>{cells}</table>\n{_paragraphs(notes)}",
+        "\n".join([*_wrap(f"{id}  {question.text}"), *lines, *_wrap_all(notes, "")]),
+    )
+
+
+def _find(id: str) -> Question:
+    if id not in _questions:
+        known = ", ".join(_questions) or "none yet"
+        raise QuestionError(f"nobody has asked {id!r}; known questions: {known}")
+    return _questions[id]
+
+
+def _told_in_full(question: Question, value: object) -> list[str]:
+    """The finding, the right option, and then what to say to each of them."""
+    right = question.right(value)
+    named = [] if right is None else [f"Right is {question.named(right)}."]
+    return [question.told(value), *named, *_comments(question, right)]
+
+
+def _comments(question: Question, right: str | None) -> list[str]:
+    """Why `right` is right; then, by letter, what each other option betrays."""
+    because = [] if right is None else [question.options[right].because]
+    others = [letter for letter in question.options if letter != right]
+    return because + [f"{letter}) {question.options[letter].comment}" for letter in others]
+
+
+def _notes(question: Question, value: object) -> list[str]:
+    """What `compare` says below its table: to who chose, one thing; to who did not, all."""
+    right = question.right(value)
+    if question.choice is None:
+        return _comments(question, right)
+    if question.choice == right:
+        return [f"Well predicted. {question.options[right].because}"]
+    because = [] if right is None else [question.options[right].because]
+    return [question.options[question.choice].comment, *because]
+
+
+def _html(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", html.escape(text))
+
+
+def _paragraphs(lines: Iterable[str]) -> str:
+    return "".join(f"<p>{_html(line)}</p>" for line in lines)
+
+
+def _wrap(text: str, indent: int = 0) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def _wrap_all(texts: Iterable[str], first: str = "  ") -> list[str]:
+    """Each of `texts` wrapped, begun with `first`, its further lines under its first word."""
+    return [line for text in texts for line in _wrap(first + text, len(first) + 3)]
