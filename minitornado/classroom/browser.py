@@ -3,6 +3,7 @@
     notebooks/NN_name.ipynb ──copy──> JupyterLab on a free loopback port <── headless Chromium
                                       before: nobody trusts it, nothing has run
                                       after:  all cells run, saved, no output is an error
+                                      dark:   the same in the dark theme
 
 Optional: it needs Chromium and Playwright for Python, which the classroom does not.
 """
@@ -38,6 +39,7 @@ MAX_HEIGHT_PIXELS = 15000  # Chromium's own limit for a picture is 16384
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # The panel of the notebook that the page has open, once it is there.
 _PANEL = "window.jupyterapp && window.jupyterapp.shell.currentWidget"
+_EXECUTE = "window.jupyterapp.commands.execute"
 _READY = f"({_PANEL}) && ({_PANEL}).sessionContext && ({_PANEL}).sessionContext.isReady"
 
 
@@ -64,7 +66,7 @@ def what_is_missing() -> str:
 
 
 def visit_all(notebooks: Sequence[Notebook], screenshots: Path) -> list[Visit]:
-    """Open each of `notebooks` in one JupyterLab; two PNG files each go to `screenshots`."""
+    """Open each of `notebooks` in one JupyterLab; three PNG files each go to `screenshots`."""
     playwright: Any = importlib.import_module("playwright.sync_api")
     screenshots.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mt-", ignore_cleanup_errors=True) as name:
@@ -100,13 +102,21 @@ def _visit(
     here = ("http://127.0.0.1:", "data:", "blob:")
     context.route(lambda url: not url.startswith(here), refuse)
     page = context.new_page()
+
+    def picture(moment: str) -> None:
+        path = screenshots / f"{notebook.name}-{moment}.png"
+        _screenshot(page, path)
+        visit.screenshots.append(path)
+
     try:
         page.goto(f"{address}/doc/tree/{notebook.target.name}?token={token}")
         page.wait_for_function(_READY)
-        visit.screenshots.append(_screenshot(page, screenshots / f"{notebook.name}-before.png"))
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-        visit.screenshots.append(_screenshot(page, screenshots / f"{notebook.name}-after.png"))
+        picture("before")
+        page.evaluate(f"{_EXECUTE}('notebook:run-all-cells')")
+        page.evaluate(f"{_EXECUTE}('docmanager:save')")
+        picture("after")
+        page.evaluate(f"{_EXECUTE}('apputils:change-theme', {{theme: 'JupyterLab Dark'}})")
+        picture("dark")
     finally:
         context.close()
     visit.errors += find_errors(folder / notebook.target.name)
@@ -130,18 +140,19 @@ def find_errors(path: Path) -> list[str]:
     return errors
 
 
-def _screenshot(page: Any, path: Path) -> Path:
-    # JupyterLab scrolls inside of the page and draws what is in sight: so grow the page.
-    height = page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.jp-WindowedPanel-outer, .jp-Notebook')]"
-        ".map(e => e.scrollHeight))"
-    )
-    page.set_viewport_size(
-        {"width": WIDTH_PIXELS, "height": min(MAX_HEIGHT_PIXELS, int(height) + 200)}
-    )
-    page.wait_for_timeout(500)  # two frames would do; a picture taken too early proves nothing
+def _screenshot(page: Any, path: Path) -> None:
+    # JupyterLab scrolls inside of the page and draws what is in sight. So grow the page until
+    # all is, and only then measure where the last cell really ends.
+    for find_height in (
+        "Math.max(...[...document.querySelectorAll('.jp-Notebook, .jp-Notebook *')]"
+        ".map(e => e.scrollHeight)) + 200",
+        "Math.max(...[...document.querySelectorAll('.jp-Notebook .jp-Cell')]"
+        ".map(e => e.getBoundingClientRect().bottom)) + 60",
+    ):
+        height = min(MAX_HEIGHT_PIXELS, int(page.evaluate(find_height)))
+        page.set_viewport_size({"width": WIDTH_PIXELS, "height": height})
+        page.wait_for_timeout(500)  # two frames would do; a picture taken too early proves nothing
     page.screenshot(path=str(path))
-    return path
 
 
 @contextmanager
@@ -150,12 +161,17 @@ def _jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
     private = folder / ".jupyter"
     token = secrets.token_hex(16)
     log = folder / ".log.txt"
+    # It would ask in every picture whether it may fetch Jupyter's news.
+    settings = private / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     env = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "JUPYTER_CONFIG_DIR": str(private),
         "JUPYTER_DATA_DIR": str(private),
         "JUPYTER_RUNTIME_DIR": str(private),
+        "JUPYTERLAB_SETTINGS_DIR": str(private / "settings"),
         "IPYTHONDIR": str(private),
     }
     command = [
@@ -208,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m minitornado.classroom.browser",
         description="Open the built notebooks in a real JupyterLab in headless Chromium, run all "
-        "cells, and take a screenshot of each before and after.",
+        "cells, and take screenshots of each: before, after, and dark.",
         epilog="Exit status: 0 all well; 1 a cell failed; 2 Chromium, Playwright or the notebook "
         "is missing.",
     )

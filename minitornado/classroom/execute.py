@@ -12,8 +12,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,8 @@ async def execute(
         client = _make_client([cells[index] for index in order], scratch)
         running = 0
         try:
-            async with client.async_setup_kernel(
-                cwd=str(folder), env=kernel_environment(scratch, overrides), stderr=stderr
-            ):
+            env = kernel_environment(scratch, overrides)
+            async with _kernel(client, cwd=str(folder), env=env, stderr=stderr):
                 for running, node in enumerate(client.nb.cells):
                     await client.async_execute_cell(node, running)
                     outputs[order[running]] = node.get("outputs", [])
@@ -127,6 +126,21 @@ def _scratch_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@asynccontextmanager
+async def _kernel(client: Any, **options: Any) -> AsyncIterator[None]:
+    # Not nbclient's own async_setup_kernel: it takes Ctrl-C for itself, and when two notebooks
+    # run, the second undoes what the first has set up. asyncio.run cancels both, and that is all.
+    try:
+        await client.async_start_new_kernel(**options)
+        await client.async_start_new_kernel_client()
+        yield
+    finally:
+        if client.km is not None:  # else nbclient has cleaned up after a kernel that died early
+            await client.km.shutdown_kernel(now=True)
+        if client.kc is not None:
+            client.kc.stop_channels()
+
+
 def _make_client(cells: list[Cell], scratch: Path) -> Any:
     import nbformat.v4
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -149,7 +163,6 @@ def _make_client(cells: list[Cell], scratch: Path) -> Any:
         record_timing=False,
         coalesce_streams=True,  # how often stdout was flushed must not show
         force_raise_errors=True,  # a traceback names files of this machine
-        shutdown_kernel="immediate",
     )
     client.km = AsyncKernelManager(
         kernel_spec_manager=ThisPython(),
@@ -158,7 +171,6 @@ def _make_client(cells: list[Cell], scratch: Path) -> Any:
         # together can pick the same.
         transport="tcp" if os.name == "nt" else "ipc",
     )
-    client.owns_km = True
     return client
 
 
