@@ -1,0 +1,135 @@
+"""The main part of the subprocess: run scenario after scenario, and report as it goes.
+
+Events, one a line: `origins` (whose code is in place), then for each scenario `begin` and
+`end`.  What comes after a `begin` without an `end` is for the parent to name: a hang, a crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import importlib.util
+import inspect
+import io
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from .lab import Diagnosis, Lab, Unexpected
+
+Send = Callable[..., None]
+
+MAX_PRINTED_LINES = 20
+
+
+def run(job: dict[str, Any], not_yours: Any, send: Send) -> None:
+    """Run the scenarios `job["names"]` of `job["tests"]`, all if None, in the order of the file."""
+    tests = _load(job["tests"])
+    send(kind="origins", origins=[[slot, _files(slot)] for slot in job["slots"]])
+    scenarios = [function for name, function in vars(tests).items()
+                 if name.startswith("test_") and inspect.isfunction(function)]
+    with open(job["stack_dump"], "w") as dump:
+        for scenario in scenarios:
+            if job["names"] is not None and scenario.__name__ not in job["names"]:
+                continue
+            send(kind="begin", name=scenario.__name__)
+            not_yours.raised.clear()
+            # If it never ends: the stack shortly before the parent ends us, whatever we are in.
+            faulthandler.dump_traceback_later(job["seconds"], file=dump)
+            outcome = _run_one(tests, scenario)
+            faulthandler.cancel_dump_traceback_later()
+            send(kind="end", name=scenario.__name__, todo=list(not_yours.raised), **outcome)
+
+
+def _run_one(tests: ModuleType, scenario: Callable[[Lab], None]) -> dict[str, Any]:
+    lab, printed, log = Lab(), io.StringIO(), _Log()
+    with contextlib.redirect_stdout(printed), log:
+        try:
+            scenario(lab)
+        # A learner's sys.exit() ends a scenario, not the check.  Ctrl-C still ends us.
+        except (Exception, SystemExit) as error:
+            lab.error = error
+    outcome: dict[str, Any] = {
+        "steps": lab.steps, "events": lab.events,
+        "printed": printed.getvalue().splitlines()[-MAX_PRINTED_LINES:],
+    }
+    if lab.error is not None:
+        # An exception that the loop has caught and logged is the cause of what was missed later.
+        cause = log.errors[0] if log.errors else lab.error
+        if not isinstance(cause, Unexpected):
+            lab.error = cause
+        outcome |= _failure(tests, scenario, lab)
+    return outcome
+
+
+def _failure(tests: ModuleType, scenario: Callable[[Lab], None], lab: Lab) -> dict[str, Any]:
+    assert lab.error is not None
+    title, _, idea = (inspect.getdoc(scenario) or scenario.__name__).partition("\n")
+    expected = isinstance(lab.error, Unexpected)
+    failure: dict[str, Any] = {
+        "title": title.rstrip("."), "idea": " ".join(idea.split()), "misconception": "",
+        "diagnosis": "", "blank": "",
+        "error": str(lab.error) if expected else _named(lab.error),
+        "frames": [[frame.filename, frame.lineno or 0, frame.name]
+                   for frame in traceback.extract_tb(lab.error.__traceback__)],
+        "traceback": "" if expected else "".join(traceback.format_exception(lab.error)),
+    }
+    for known in vars(tests).values():
+        if isinstance(known, Diagnosis) and (sentence := known.diagnose(lab)) is not None:
+            return failure | {"diagnosis": known.id, "misconception": known.misconception,
+                              "blank": known.blank, "idea": sentence}
+    return failure
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _load(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("exercise_tests", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["exercise_tests"] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def _files(slot: str) -> list[str]:
+    """The files that the code of `module:name` comes from: a function's, or all of a class's."""
+    module, _, qualname = slot.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in qualname.split("."):
+        found = inspect.getattr_static(found, name)
+    members = list(vars(found).values()) if inspect.isclass(found) else [found]
+    codes = [_function(member) for member in members]
+    return sorted({code.co_filename for code in codes if code is not None})
+
+
+def _function(member: Any) -> Any:
+    """The code object behind a function, method, property or wrapper; None for anything else."""
+    for attribute in ("fget", "__func__"):
+        member = getattr(member, attribute, member)
+    return getattr(inspect.unwrap(member) if callable(member) else member, "__code__", None)
+
+
+class _Log(logging.Handler):
+    """Keeps the exceptions that were logged, and the log off the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            self.errors.append(record.exc_info[1])
+
+    def __enter__(self) -> _Log:
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self)

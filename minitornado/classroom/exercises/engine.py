@@ -1,0 +1,315 @@
+"""Runs an exercise's scenarios in a subprocess with a time limit, and says how each one ended.
+
+    check(course, exercise)
+        └─ Python, by path: mount.py   the learner's code, grafted, in the package's place
+             └─ child.py               origins; begin, end, begin, end …
+        reads these events against a clock; after a failure, runs that scenario once more,
+        on the reference, to see where the two part
+
+Pytest and the command line both call `check`, so they can't tell different stories.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from . import graft, source, workspace
+from .catalog import ROOT, Course, Exercise
+
+# A scenario takes milliseconds; a first import on a busy machine may take seconds.
+SCENARIO_SECONDS = 4.0
+STARTING_SECONDS = 20.0
+GRACE_SECONDS = 1.0  # after a scenario's limit: for the stack dump to be written
+
+PASSED, FAILED, TODO, HANG, CRASH, NOT_RUN = "passed", "failed", "todo", "hang", "crash", "not run"
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one scenario ended, and all that the story of it needs."""
+
+    name: str
+    status: str
+    title: str = ""
+    steps: Sequence[str] = ()
+    events: Sequence[str] = ()
+    error: str = ""           # what was expected and what came, or the exception
+    idea: str = ""
+    misconception: str = ""
+    diagnosis: str = ""       # the id; "" if the mistake is not a known one
+    where: str = ""           # my_minitornado/pending_read.py:61 (ReadUntil.find_end)
+    traceback: str = ""
+    printed: Sequence[str] = ()
+    parting: tuple[int, str, str] | None = None  # event number, the reference's, the learner's
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole check."""
+
+    exercise: Exercise
+    origins: str              # the first line: whose code ran
+    results: Sequence[Result] = ()
+    todo: Sequence[str] = ()  # what is not written yet
+
+    @property
+    def status(self) -> str:
+        """`passed` only if every scenario passed on the learner's code with no stub left."""
+        bad = [result.status for result in self.results if result.status not in (PASSED, TODO)]
+        if bad:
+            return bad[0]
+        unwritten = self.todo or any(result.status == TODO for result in self.results)
+        return TODO if unwritten or not self.results else PASSED
+
+    @property
+    def passed(self) -> bool:
+        return self.status == PASSED
+
+
+def scenario_names(exercise: Exercise) -> list[tuple[str, int]]:
+    """Names and lines of the exercise's scenarios, without importing anything."""
+    tree = source.parse(exercise.test_file.read_text("utf-8"), str(exercise.test_file))
+    return [(name, node.lineno) for name, node in source.definitions(tree)
+            if name.startswith("test_")]
+
+
+def check(course: Course, exercise: Exercise) -> Report:
+    """Run the exercise on the learner's copies."""
+    names = [name for name, _ in scenario_names(exercise)]
+    try:
+        todo = workspace.stubs_left(course, exercise)
+        codes = {module: (str(course.copy(module)), graft.compile_copy(course, exercise, module))
+                 for module in exercise.modules}
+    except source.SourceError as error:  # does not parse, or a definition is gone: nothing can run
+        return Report(exercise, _static_origins(course, exercise),
+                      [Result(name, FAILED if name == names[0] else NOT_RUN, error=str(error),
+                              title="your copy can't be run", where=_path_in(str(error)),
+                              idea="Mend this first; the scenarios run after that.")
+                       for name in names])
+    if len(todo) == len(exercise.blanks):  # nothing is written: nothing to run
+        return Report(exercise, _static_origins(course, exercise),
+                      [Result(name, TODO) for name in names], todo)
+    run = _Run(course, exercise, codes)
+    run.play(None)
+    results = [run.results.get(name, Result(name, NOT_RUN)) for name in names]
+    return Report(exercise, _origins(course, exercise, run.origins),
+                  [_with_parting(course, exercise, result) for result in results], todo)
+
+
+def check_reference(course: Course, exercise: Exercise) -> Report:
+    """Run the exercise on the reference: an exercise that the project itself fails is wrong."""
+    run = _Run(course, exercise, {})
+    run.play(None)
+    return Report(exercise, _origins(course, exercise, run.origins),
+                  [run.results.get(name, Result(name, NOT_RUN))
+                   for name, _ in scenario_names(exercise)])
+
+
+def _with_parting(course: Course, exercise: Exercise, result: Result) -> Result:
+    """Add the first event where the learner's run leaves the reference's."""
+    if result.status != FAILED or not result.events:
+        return result
+    run = _Run(course, exercise, {})
+    run.play([result.name])
+    theirs = run.results[result.name].events if result.name in run.results else ()
+    for number, (his, hers) in enumerate(zip(
+            [*theirs, "nothing more"], [*result.events, "nothing more"], strict=False), 1):
+        if his != hers:
+            return Result(**{**vars(result), "parting": (number, his, hers)})
+    return result
+
+
+@dataclass
+class _Run:
+    """One subprocess: the job that is sent, the events that come back."""
+
+    course: Course
+    exercise: Exercise
+    codes: dict[str, tuple[str, Any]]  # module -> (path, code)
+    origins: dict[str, list[str]] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def play(self, names: Sequence[str] | None) -> None:
+        """Run the scenarios, all if None, until the end or the first hang or crash."""
+        with tempfile.TemporaryDirectory() as folder:
+            dump, errors = Path(folder, "stack"), Path(folder, "stderr")
+            job = {
+                "package": self.course.package, "codes": self.codes,
+                "path": list(dict.fromkeys([str(self.course.root), str(ROOT)])),
+                "tests": str(self.exercise.test_file), "slots": _slots(self.exercise),
+                "names": names if names is None else list(names),
+                "seconds": SCENARIO_SECONDS, "stack_dump": str(dump),
+            }
+            with errors.open("wb") as stderr:
+                process = subprocess.Popen(
+                    # -P: the files beside mount.py are no top-level modules.
+                    [sys.executable, "-P", str(Path(__file__).with_name("mount.py"))],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+                    env=os.environ | {"PYTHONHASHSEED": "0"}, start_new_session=True)
+                try:
+                    self._follow(process, job, dump, errors)
+                finally:
+                    _end(process)
+
+    def _follow(self, process: subprocess.Popen[bytes], job: Event, dump: Path,
+                errors: Path) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(marshal.dumps(job))
+        process.stdin.close()
+        lines: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+        running, seconds = "", STARTING_SECONDS
+        while True:
+            try:
+                line = lines.get(timeout=seconds)
+            except queue.Empty:
+                self._add_hang(running, dump)
+                return
+            if not line:
+                break
+            event = json.loads(line)
+            running = event["name"] if event["kind"] == "begin" else ""
+            seconds = SCENARIO_SECONDS + GRACE_SECONDS if running else STARTING_SECONDS
+            self._add(event)
+        code = process.wait()
+        if running or code != 0 or not self.results:
+            self._add_crash(running, code, errors.read_text("utf-8", "replace"))
+
+    def _add(self, event: Event) -> None:
+        if event["kind"] == "origins":
+            self.origins = dict(event["origins"])
+        elif event["kind"] == "end":
+            # A stub that was reached is the reason, whatever came of it.
+            status = TODO if event["todo"] else FAILED if "error" in event else PASSED
+            self._put(event["name"], status, event)
+        elif event["kind"] == "broken":  # an import failed
+            status = TODO if event["todo"] else FAILED
+            self._put(self._first(), status, event | {
+                "title": "your copy can't be imported",
+                "idea": "Python runs a module from top to bottom when it is imported."})
+
+    def _put(self, name: str, status: str, event: Event) -> None:
+        self.results[name] = Result(
+            name, status, event.get("title", ""), event.get("steps", ()), event.get("events", ()),
+            event.get("error", ""), event.get("idea", ""), event.get("misconception", ""),
+            event.get("diagnosis", ""), self._where(event), event.get("traceback", ""),
+            event.get("printed", ()))
+
+    def _add_hang(self, running: str, dump: Path) -> None:
+        text = dump.read_text("utf-8", "replace") if dump.exists() else ""
+        frames = [[path, int(line), name] for path, line, name in reversed(
+            re.findall(r'File "(.*)", line (\d+) in (.*)', text.partition("\n\n")[0]))]
+        self._put(running or self._first(), HANG, {
+            "title": "it does not end",
+            "error": f"still running after {SCENARIO_SECONDS:g} seconds; it was ended there",
+            "idea": "One thread serves everybody: a loop that does not end here stops the server.",
+            "misconception": "M02", "frames": frames})
+
+    def _add_crash(self, running: str, code: int, errors: str) -> None:
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        self._put(running or self._first(), CRASH, {
+            "title": "the interpreter died", "error": f"the process ended with {how}",
+            "idea": "A server that exits takes every connection with it.", "frames": [],
+            "traceback": errors[-2000:]})
+
+    def _first(self) -> str:
+        return scenario_names(self.exercise)[0][0]
+
+    def _where(self, event: Event) -> str:
+        """The place to look: the innermost line of the learner's, or the blank's first line."""
+        copies = {path for path, _ in self.codes.values()}
+        for path, line, name in reversed(event.get("frames", ())):
+            if path in copies:
+                return f"{self.course.shown(Path(path))}:{line} ({name})"
+        wanted = event.get("blank") or self.exercise.blanks[0].qualname
+        for blank in self.exercise.blanks:
+            if blank.qualname == wanted and self.course.copy(blank.module).exists():
+                line = workspace.definition(self.course, blank).lineno
+                return f"{self.course.shown(self.course.copy(blank.module))}:{line} ({wanted})"
+        return ""
+
+
+def _slots(exercise: Exercise) -> list[str]:
+    """`module:qualname` of everything whose origin the first line tells."""
+    return [*(f"{blank.module}:{blank.qualname}" for blank in exercise.blanks), *exercise.uses]
+
+
+def _origins(course: Course, exercise: Exercise, files: dict[str, list[str]]) -> str:
+    """Whose code ran, by class: from the files that the running code itself names."""
+    told: dict[str, str] = {}
+    for blank in exercise.blanks:
+        copy = course.copy(blank.module)
+        if files.get(f"{blank.module}:{blank.qualname}") != [str(copy)]:
+            whose = "reference"
+        elif not copy.exists():
+            whose = "STUB (not begun)"
+        elif source.is_stub(workspace.definition(course, blank)):
+            whose = f"STUB ({_file_and_hash(course, copy)})"
+        else:
+            whose = f"YOURS ({_file_and_hash(course, copy)})"
+        # One stub makes the class a stub; one definition that is not hers, not hers.
+        known = told.setdefault(blank.slot, whose)
+        if known.startswith("YOURS") or whose.startswith("STUB"):
+            told[blank.slot] = whose
+    for used in exercise.uses:
+        name = used.partition(":")[2]
+        mine = any(Path(path).is_relative_to(course.learner_dir) for path in files.get(used, ()))
+        told.setdefault(name, "YOURS" if mine else "reference")
+    return " · ".join(f"{slot}: {whose}" for slot, whose in told.items())
+
+
+def _static_origins(course: Course, exercise: Exercise) -> str:
+    """The same where nothing was run: what is there."""
+    told: dict[str, str] = {}
+    for blank in exercise.blanks:
+        copy = course.copy(blank.module)
+        state = f"STUB ({_file_and_hash(course, copy)})" if copy.exists() else "not begun"
+        try:
+            if copy.exists() and not source.is_stub(workspace.definition(course, blank)):
+                state = f"YOURS ({_file_and_hash(course, copy)}), not run"
+        except source.SourceError:
+            state = f"YOURS ({_file_and_hash(course, copy)}), can't be read"
+        told.setdefault(blank.slot, state)
+    return " · ".join(f"{slot}: {state}" for slot, state in told.items())
+
+
+def _file_and_hash(course: Course, copy: Path) -> str:
+    return f"{course.shown(copy)} {workspace.fingerprint(copy)}"
+
+
+def _path_in(error: str) -> str:
+    match = re.match(r"\S+\.py:\d+", error)
+    return match.group() if match else ""
+
+
+def _pump(file: IO[bytes], lines: queue.Queue[bytes]) -> None:
+    """Move lines from the subprocess to a queue, where they can be waited for with a limit."""
+    for line in file:
+        lines.put(line)
+    lines.put(b"")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the subprocess, and what it may have started, for good."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()

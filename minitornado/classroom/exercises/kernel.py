@@ -1,0 +1,197 @@
+"""A scripted kernel for scenarios: a poller, a clock and sockets that do as they are told.
+
+    kernel = Kernel(lab)
+    client = kernel.connect()        a connection, both ends: client.socket is the server's
+    client.sends(b"GET /")           bytes arrive; the loop turns until it would sleep
+
+What the code under test asks of it is noted as an event: recv, send, close, what the loop is
+asked to watch, each poll.  No time passes and no thread runs, so two runs are alike, event by
+event.  It knows the public side of IOLoop only: any slot may hold the learner's code.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from minitornado.ioloop import IOLoop
+
+from .lab import Lab, Unexpected, shown
+
+FIRST_FD = 1_000_000  # far from the fds of this process: the loop's waker is a real one
+MAX_POLLS = 1_000  # in one run of the loop; the scenarios need about three
+
+NAMES = {IOLoop.READ: "READ", IOLoop.WRITE: "WRITE", IOLoop.ERROR: "ERROR"}
+
+
+class Kernel:
+    """Everything below the loop; makes the loop itself, too."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.now = 0.0  # seconds
+        self.sockets: dict[int, ScriptedSocket] = {}
+        self.poller = ScriptedPoller(self)
+        self.loop = IOLoop(make_current=False, poller=self.poller, time_func=lambda: self.now)
+
+    def connect(self, name: str = "client") -> Client:
+        """A new connection; `name` is what the events call it."""
+        sock = ScriptedSocket(self, FIRST_FD + len(self.sockets), name)
+        self.sockets[sock.fd] = sock
+        return Client(self, sock)
+
+    def run(self) -> None:
+        """Turn the loop until it would sleep with nothing to wake it."""
+        self.poller.polls_left = MAX_POLLS
+        self.loop.start()
+
+
+class Client:
+    """The other end of a connection: what the scenario makes happen."""
+
+    def __init__(self, kernel: Kernel, sock: ScriptedSocket) -> None:
+        self.kernel = kernel
+        self.socket: Any = sock  # typed as a socket would be: it stands in for one
+
+    def sends(self, data: bytes) -> None:
+        """Bytes arrive, and the loop turns until it would sleep."""
+        self.kernel.lab.step(f"the {self.socket.name} sends {shown(data)}; the loop turns")
+        self.arrive(data)
+        self.kernel.run()
+
+    def arrive(self, data: bytes) -> None:
+        """Bytes arrive; the loop does not know yet."""
+        self.socket.incoming += data
+
+    def leaves(self) -> None:
+        """The client closes its end, and the loop turns until it would sleep."""
+        self.kernel.lab.step(f"the {self.socket.name} closes; the loop turns")
+        self.socket.ended = True
+        self.kernel.run()
+
+
+class ScriptedSocket:
+    """The server's end, for IOStream: the part of a socket's methods that a stream calls."""
+
+    family = socket.AF_UNIX
+
+    def __init__(self, kernel: Kernel, fd: int, name: str) -> None:
+        self.kernel, self.fd, self.name = kernel, fd, name
+        self.incoming = bytearray()
+        self.outgoing = bytearray()
+        self.room = 1 << 30  # bytes that the kernel will still take
+        self.ended = False
+        self.closed = False
+        self.recvs = 0  # calls
+
+    def fileno(self) -> int:
+        return -1 if self.closed else self.fd
+
+    def setblocking(self, flag: bool) -> None:
+        self.kernel.lab.check(not flag, "the socket was made blocking: one client stops all others")
+
+    def recv(self, size: int) -> bytes:
+        self._check_open()
+        self.recvs += 1
+        if not self.incoming and not self.ended:
+            self.kernel.lab.event(f"recv from {self.name}: nothing there (EAGAIN)")
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        data = bytes(self.incoming[:size])
+        del self.incoming[:size]
+        self.kernel.lab.event(f"recv from {self.name}: {shown(data)}")
+        return data
+
+    def recv_into(self, buffer: Any, size: int = 0) -> int:
+        data = self.recv(size or len(buffer))
+        buffer[:len(data)] = data
+        return len(data)
+
+    def send(self, data: Any) -> int:
+        self._check_open()
+        sent = min(len(data), self.room)
+        if not sent:
+            self.kernel.lab.event(f"send to {self.name}: no room (EAGAIN)")
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.room -= sent
+        self.outgoing += data[:sent]
+        self.kernel.lab.event(f"send to {self.name}: {sent:,} of {len(data):,} bytes")
+        return sent
+
+    def getsockopt(self, *_: int) -> int:
+        return 0  # no error
+
+    def close(self) -> None:
+        if not self.closed:
+            self.kernel.lab.event(f"close {self.name}")
+        self.closed = True
+
+    def ready(self) -> int:
+        """What a level-triggered poll would say of it now."""
+        readable = IOLoop.READ if self.incoming or self.ended else 0
+        return readable | (IOLoop.WRITE if self.room else 0)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+
+class ScriptedPoller:
+    """Level-triggered, as epoll; where a real one would sleep, the clock jumps, or the run ends."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.watched: dict[int, int] = {}
+        self.polls_left = MAX_POLLS
+
+    def register(self, fd: int, events: int) -> None:
+        if fd in self.watched:
+            raise FileExistsError(errno.EEXIST, "File exists")
+        self._watch(fd, events)
+
+    def modify(self, fd: int, events: int) -> None:
+        if fd not in self.watched:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        self._watch(fd, events)
+
+    def _watch(self, fd: int, events: int) -> None:
+        self.watched[fd] = events
+        if fd in self.kernel.sockets:
+            self._note(f"watch {self.kernel.sockets[fd].name} for {_named(events & ~IOLoop.ERROR)}")
+
+    def unregister(self, fd: int) -> None:
+        if fd not in self.watched:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        del self.watched[fd]
+        if fd in self.kernel.sockets:
+            self._note(f"forget {self.kernel.sockets[fd].name}")
+
+    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
+        self.polls_left -= 1
+        if self.polls_left < 0:
+            raise Unexpected(f"the loop polled {MAX_POLLS:,} times and never came to rest")
+        ready = [(fd, sock.ready() & self.watched[fd])
+                 for fd, sock in self.kernel.sockets.items() if fd in self.watched]
+        ready = [(fd, events) for fd, events in ready if events]
+        if ready:
+            told = (f"{self.kernel.sockets[fd].name} has {_named(events)}" for fd, events in ready)
+            self._note(f"poll: {', '.join(told)}")
+        elif seconds is None:
+            self._note("poll: nothing; the loop sleeps")
+            self.kernel.loop.stop()
+        else:
+            self.kernel.now += seconds
+        return ready
+
+    def close(self) -> None:
+        self.watched.clear()
+
+    def fileno(self) -> int:
+        return -1
+
+    def _note(self, text: str) -> None:
+        self.kernel.lab.event(text)
+
+
+def _named(events: int) -> str:
+    return "+".join(name for bit, name in NAMES.items() if events & bit) or "nothing"

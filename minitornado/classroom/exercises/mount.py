@@ -1,0 +1,102 @@
+"""The first lines of the subprocess: the learner's code in the place of the package's own.
+
+Run by its path, so that nothing of the package is imported when `main` begins.  From then on
+`import minitornado.pending_read` gives the learner's copy to whoever asks, `iostream` among
+them.  Reads the job from standard input, writes events to standard output, one JSON object
+a line; what the learner prints goes elsewhere.
+
+Needs the standard library alone, and nothing from the files beside it.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+import marshal
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from types import CodeType, ModuleType
+from typing import Any, ClassVar
+
+# A list that grows in an endless loop would otherwise take the whole machine's memory before
+# the time limit ends it.
+MAX_MEMORY_BYTES = 2 * 1024**3
+
+
+class NotYours(NotImplementedError):
+    """Raised by a stub: this is for you to write.
+
+    Every one is remembered, since the loop logs what a callback raises and goes on.
+    """
+
+    raised: ClassVar[list[str]] = []
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.raised.append(message)
+
+
+class LearnersModules(MetaPathFinder, Loader):
+    """Answers imports of the modules that the learner has a copy of, before all other finders."""
+
+    def __init__(self, codes: dict[str, tuple[str, CodeType]]) -> None:
+        self._codes = codes  # module -> (path of the copy, its code)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in self._codes:
+            return None
+        return importlib.util.spec_from_loader(fullname, self, origin=self._codes[fullname][0])
+
+    def exec_module(self, module: ModuleType) -> None:
+        path, code = self._codes[module.__name__]
+        module.__file__ = path
+        # Here and not as an import in the file: the stub is the reference, byte for byte,
+        # outside of the blank bodies.
+        module.__dict__["NotYours"] = NotYours
+        exec(code, module.__dict__)
+
+
+def main() -> None:
+    job: dict[str, Any] = marshal.load(sys.stdin.buffer)
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)  # the learner's print() must not end up between the events
+
+    def send(**event: object) -> None:
+        events.write(json.dumps(event) + "\n")
+
+    early = [name for name in sys.modules if name.split(".")[0] == job["package"]]
+    assert not early, f"imported before the learner's modules were in place: {early}"
+    sys.meta_path.insert(0, LearnersModules(job["codes"]))
+    sys.path[:0] = job["path"]
+    _limit_memory()
+    try:
+        from minitornado.classroom.exercises import child
+
+        child.run(job, NotYours, send)
+    except Exception as error:
+        frames = [[frame.filename, frame.lineno or 0, frame.name]
+                  for frame in traceback.extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            frames.append([str(error.filename), error.lineno or 0, "<syntax>"])
+        send(kind="broken", error=f"{type(error).__name__}: {error}", frames=frames,
+             traceback=traceback.format_exc(), todo=NotYours.raised)
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or hard > MAX_MEMORY_BYTES:
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, hard))
+
+
+if __name__ == "__main__":
+    main()

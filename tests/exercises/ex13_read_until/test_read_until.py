@@ -1,0 +1,433 @@
+"""ex13: a delimiter is found wherever the packets are cut, and what is here is not waited for.
+
+`pending_read` alone first, a buffer that grows; then a stream on a scripted kernel; at last a
+real socket pair.  minitornado/classroom/exercises/lab.py says how scenarios are built and run.
+"""
+
+import socket
+
+from minitornado.classroom.exercises.kernel import Client, Kernel
+from minitornado.classroom.exercises.lab import Lab, diagnosis, shown
+from minitornado.ioloop import IOLoop
+from minitornado.iostream import IOStream
+from minitornado.pending_read import ReadUntil, UnsatisfiableReadError
+
+END = b"\r\n\r\n"
+REQUEST = b"GET / HTTP/1.1\r\nHost: ab\r\n\r\n"  # 28 bytes
+
+# One scenario drips this much, byte by byte. Starting at 0 each time looks at 134 million bytes;
+# going back by all but one byte of the delimiter, at 65 thousand.
+DRIPPED_BYTES = 16 * 1024
+MAX_LOOKS_PER_BYTE = 64
+
+
+# ---- pending_read alone ----
+
+
+def test_answer_includes_the_delimiter(lab: Lab) -> None:
+    """A whole request is here.
+
+    The delimiter belongs to the answer: what is not taken out now is still there next time.
+    """
+    buffer = Growing(lab)
+    lab.check(buffer.packet(REQUEST) == 28, f"expected the end at 28, got {buffer.answer}")
+
+
+def test_answer_ends_at_the_first_delimiter(lab: Lab) -> None:
+    """Two requests come in one packet.
+
+    Each read is answered by one message; the second waits for the next read.
+    """
+    buffer = Growing(lab)
+    lab.check(buffer.packet(REQUEST * 2) == 28, f"expected the end at 28, got {buffer.answer}")
+
+
+def test_nothing_yet_is_none(lab: Lab) -> None:
+    """A request is here but for its last byte.
+
+    Half a message is the ordinary case, and no answer.
+    """
+    buffer = Growing(lab)
+    lab.check(buffer.packet(REQUEST[:-1]) is None, f"expected None, got {buffer.answer}")
+
+
+def test_delimiter_across_packets(lab: Lab) -> None:
+    """The delimiter arrives in two packets.
+
+    Packets know nothing of messages: a delimiter may begin in one and end in the next.
+    """
+    for cut in (-1, -2, -3):
+        lab.step("a new ReadUntil(b'\\r\\n\\r\\n'), an empty buffer")
+        buffer = Growing(lab)
+        lab.check(buffer.packet(REQUEST[:cut]) is None, f"expected None, got {buffer.answer}")
+        buffer.packet(REQUEST[cut:])
+        lab.check(buffer.answer == 28, f"expected the end at 28, got {buffer.answer}")
+
+
+def test_delimiter_byte_by_byte(lab: Lab) -> None:
+    """The request arrives byte by byte.
+
+    28 questions, 27 times "not yet".
+    """
+    buffer = Growing(lab)
+    for number in range(27):
+        answer = buffer.packet(REQUEST[number:number + 1])
+        lab.check(answer is None, f"expected None after {number + 1} bytes, got {answer}")
+    lab.check(buffer.packet(REQUEST[27:]) == 28, f"expected the end at 28, got {buffer.answer}")
+
+
+def test_16_kib_dripped_cost_linear_time(lab: Lab) -> None:
+    """A head of 16 KiB drips in, byte by byte.
+
+    A client decides how its bytes are cut; it must not decide how much work they make.
+    """
+    lab.step(f"{DRIPPED_BYTES:,} bytes arrive one by one; find_end after each")
+    read, buffer = ReadUntil(END), CountingBuffer()
+    for _ in range(DRIPPED_BYTES):
+        buffer += b"x"
+        read.find_end(buffer, False)
+    lab.facts["looks"] = buffer.looks
+    most = MAX_LOOKS_PER_BYTE * DRIPPED_BYTES
+    lab.check(buffer.looks <= most,
+              f"expected at most {most:,} bytes to be looked at, counted {buffer.looks:,}")
+
+
+def test_limit_holds_with_and_without_a_delimiter(lab: Lab) -> None:
+    """max_bytes is 28.
+
+    A limit that waits for the delimiter is none: who never sends one is never stopped.
+    """
+    exact = Growing(lab, max_bytes=28)
+    lab.check(exact.packet(REQUEST) == 28, f"expected the end at 28, got {exact.answer}")
+    full = Growing(lab, max_bytes=28)
+    lab.check(full.packet(b"x" * 28) is None, f"expected None at the limit, got {full.answer}")
+    for data in (b"x" * 29, b"x" + REQUEST):
+        over = Growing(lab, max_bytes=28)
+        answer = over.packet(data)
+        lab.check(answer == "UnsatisfiableReadError",
+                  f"expected UnsatisfiableReadError, got {answer}")
+
+
+# ---- a stream on a scripted kernel ----
+
+
+def test_28_bytes_28_events(lab: Lab) -> None:
+    """The request arrives at a stream byte by byte.
+
+    The stream asks after every packet; the Future is resolved once, at the last byte.
+    """
+    client, reader = connected(lab)
+    reader.read()
+    for number in range(28):
+        lab.check(not reader.done, "expected the read to wait for the last byte")
+        client.sends(REQUEST[number:number + 1])
+    reader.expect(REQUEST)
+
+
+def test_already_buffered_needs_no_syscall(lab: Lab) -> None:
+    """The second request came in the packet of the first.
+
+    The kernel has handed it over and will not mention it again: who waits now waits for ever.
+    """
+    client, reader = connected(lab)
+    lab.step("the client sends two requests in one packet, 56 bytes")
+    client.arrive(REQUEST * 2)
+    reader.read()
+    reader.expect(REQUEST)
+    before = len(lab.events), client.socket.recvs
+    lab.facts["in_buffer"] = True
+    reader.read()
+    lab.facts["recvs"] = client.socket.recvs - before[1]
+    reader.expect(REQUEST)
+    calls = lab.events[before[0]:]
+    lab.check(len(calls) == 1, f"expected no syscall for a buffered message, got: {calls[0]}")
+
+
+def test_second_read_is_refused(lab: Lab) -> None:
+    """A second read begins while the first one waits.
+
+    One stream of bytes, one reader: two could not know whose the next message is.
+    """
+    client, reader = connected(lab)
+    reader.read()
+    lab.step("read_until again, while the first one waits")
+    try:
+        reader.stream.read_until(END)
+    except AssertionError as refusal:
+        lab.event("refused")
+        lab.check("Already reading" in str(refusal), f"expected 'Already reading', got {refusal!s}")
+    else:
+        lab.facts["two_readers"] = True
+        lab.check(False, "expected AssertionError('Already reading'), got a second Future")
+    client.sends(REQUEST)
+    reader.expect(REQUEST)
+
+
+def test_limit_closes_the_stream(lab: Lab) -> None:
+    """read_until(b'\\r\\n\\r\\n', max_bytes=10), and 11 bytes come.
+
+    The limit is the reader's; the stream hands it on, and closes when it is passed.
+    """
+    client, reader = connected(lab)
+    reader.read(max_bytes=10)
+    client.sends(b"x" * 11)
+    lab.facts |= {"max_bytes": 10, "waits": not reader.done,
+                  "limit_alone": Growing(Lab(), max_bytes=10).packet(b"x" * 11) is not None}
+    lab.check(reader.stream.closed(), "expected the stream to be closed; it is open")
+    lab.check(isinstance(reader.stream.error, UnsatisfiableReadError),
+              f"expected UnsatisfiableReadError as the stream's error, got {reader.stream.error!r}")
+
+
+def test_two_packets_real(lab: Lab) -> None:
+    """A real socket pair, a real loop; the delimiter in two packets.
+
+    What holds on the scripted kernel holds on a real one.
+    """
+    loop = IOLoop(make_current=False)
+    ours, theirs = socket.socketpair()
+    try:
+        reader = Reader(lab, IOStream(ours, io_loop=loop))
+        reader.read()
+        lab.facts |= {"seen": REQUEST, "newest": REQUEST[-1:]}
+        for piece in (REQUEST[:-1], REQUEST[-1:]):
+            lab.step(f"the client sends {shown(piece)}; the loop turns")
+            # A callback each: the loop polls, and we receive, between the two.
+            loop.add_callback(theirs.sendall, piece)
+            loop.add_callback(lambda: loop.call_later(0.01, loop.stop))
+            loop.start()
+        if not reader.done:  # a slow machine
+            loop.call_later(1.0, loop.stop)
+            loop.start()
+        reader.expect(REQUEST)
+    finally:
+        theirs.close()
+        ours.close()
+
+
+# ---- known mistakes, in the order in which they are ruled out ----
+
+
+@diagnosis("M27", "BaseIOStream.start_read")
+def lost_future(lab: Lab) -> str | None:
+    if lab.facts.get("returned", "a Future") is None and lab.facts["resolved"]:
+        return ("The answer was there at once: _handle_read resolved the Future and cleared "
+                "self._read_future, and you returned what it held by then, None.")
+    return None
+
+
+@diagnosis("M15", "BaseIOStream.start_read")
+def two_readers(lab: Lab) -> str | None:
+    if lab.facts.get("two_readers"):
+        return ("The second read took the place of the first, whose Future nobody will ever "
+                "resolve. Refuse it; Tornado says \"Already reading\".")
+    return None
+
+
+@diagnosis("M16", "BaseIOStream.start_read")
+def waits_first(lab: Lab) -> str | None:
+    if lab.facts.get("in_buffer") and not lab.facts["done"] and not lab.facts["recvs"]:
+        return ("Nothing more will ever arrive: the request is in your buffer already. Look "
+                "there first, and wait only if it is not enough.")
+    return None
+
+
+@diagnosis("M16", "BaseIOStream.start_read")
+def recv_first(lab: Lab) -> str | None:
+    if lab.facts.get("in_buffer") and lab.facts.get("recvs"):
+        return ("The message was in your buffer, and you asked the kernel all the same: a syscall "
+                "more for every pipelined request. Look in the buffer first.")
+    return None
+
+
+@diagnosis("M16", "ReadUntil.find_end")
+def strips(lab: Lab) -> str | None:
+    got = answer_of(lab)
+    if got is not None and got + END == REQUEST:
+        return ("Your answer stops before the delimiter, so its 4 bytes stay in the buffer, and "
+                "the next message begins with them.")
+    return None
+
+
+@diagnosis("M16", "ReadUntil.find_end")
+def last_delimiter(lab: Lab) -> str | None:
+    got = answer_of(lab)
+    if got is not None and got == REQUEST * 2:
+        return ("Two requests came in one packet, and you took both for one: the answer ends at "
+                "the first delimiter, the rest is for the next read.")
+    return None
+
+
+@diagnosis("M17", "ReadUntil.find_end")
+def straddle(lab: Lab) -> str | None:
+    seen, newest = lab.facts.get("seen", b""), lab.facts.get("newest", b"")
+    if lab.facts.get("waits") and seen.endswith(END) and END not in newest:
+        return (f"{seen[-4:-len(newest)]!r} was here, then came {newest!r}: the delimiter "
+                "straddles two packets. Search from three bytes further back.")
+    return None
+
+
+@diagnosis("M17", "ReadUntil.find_end")
+def rescan(lab: Lab) -> str | None:
+    if lab.facts.get("looks", 0) > MAX_LOOKS_PER_BYTE * DRIPPED_BYTES:
+        return (f"You looked at {lab.facts['looks']:,} bytes to search {DRIPPED_BYTES:,}: at the "
+                "first one again after every packet. Remember how far you have searched.")
+    return None
+
+
+@diagnosis("M17", "BaseIOStream.read_until")
+def limit_dropped(lab: Lab) -> str | None:
+    if lab.facts.get("limit_alone") and lab.facts["waits"]:
+        return ("Your find_end keeps a limit, and the stream never heard of one: read_until did "
+                "not hand max_bytes on.")
+    return None
+
+
+@diagnosis("M17", "ReadUntil.find_end")
+def no_limit(lab: Lab) -> str | None:
+    seen, most = len(lab.facts.get("seen", b"")), lab.facts.get("max_bytes")
+    if most is not None and lab.facts["waits"] and seen > most:
+        return (f"{seen} bytes are here, {most} were allowed, and you wait for more. Check the "
+                "limit while there is no delimiter, too: a head without an end fills the memory.")
+    return None
+
+
+# ---- helpers ----
+
+
+class Growing:
+    """A ReadUntil alone: a buffer that grows, and the question after each packet."""
+
+    def __init__(self, lab: Lab, max_bytes: int | None = None) -> None:
+        self.lab = lab
+        self.read = ReadUntil(END, max_bytes)
+        self.buffer = bytearray()
+        self.answer: object = None
+        lab.facts["max_bytes"] = max_bytes
+
+    def packet(self, data: bytes) -> object:
+        """What find_end says once `data` is here as well: a number, None, the error's name."""
+        self.buffer += data
+        self.lab.step(f"{shown(data)} arrives, {len(self.buffer)} in all; find_end")
+        try:
+            self.answer = self.read.find_end(self.buffer, False)
+        except UnsatisfiableReadError:
+            self.answer = "UnsatisfiableReadError"
+        self.lab.event(f"find_end: {self.answer}")
+        self.lab.facts |= {"seen": bytes(self.buffer), "newest": data,
+                           "waits": self.answer is None, "answer": None}
+        if isinstance(self.answer, int):
+            self.lab.facts["answer"] = bytes(self.buffer[:self.answer])
+        return self.answer
+
+
+class CountingBuffer(bytearray):
+    """A bytearray that counts how many bytes its methods were asked to look at.
+
+    A regular expression or a memoryview reads past them, and is not counted.
+    """
+
+    looks = 0
+
+    def _count(self, start: int | None = None, end: int | None = None) -> None:
+        first, last, _ = slice(start, end).indices(len(self))
+        self.looks += max(0, last - first)
+
+    def find(self, what, start=None, end=None):  # type: ignore[no-untyped-def]
+        self._count(start, end)
+        return super().find(what, start, end)
+
+    def rfind(self, what, start=None, end=None):  # type: ignore[no-untyped-def]
+        self._count(start, end)
+        return super().rfind(what, start, end)
+
+    def index(self, what, start=None, end=None):  # type: ignore[no-untyped-def]
+        self._count(start, end)
+        return super().index(what, start, end)
+
+    def count(self, what, start=None, end=None):  # type: ignore[no-untyped-def]
+        self._count(start, end)
+        return super().count(what, start, end)
+
+    def partition(self, what):  # type: ignore[no-untyped-def]
+        self._count()
+        return super().partition(what)
+
+    def split(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        self._count()
+        return super().split(*args, **kwargs)
+
+    def __contains__(self, what):  # type: ignore[no-untyped-def]
+        self._count()
+        return super().__contains__(what)
+
+    def __getitem__(self, key):  # type: ignore[no-untyped-def]
+        if isinstance(key, slice):
+            self._count(key.start, key.stop)
+        else:
+            self.looks += 1
+        return super().__getitem__(key)
+
+    def __bytes__(self):  # type: ignore[no-untyped-def]
+        self._count()
+        return bytes(memoryview(self))
+
+
+class Reader:
+    """A stream and its one read: what it was answered, told as events and facts."""
+
+    def __init__(self, lab: Lab, stream: IOStream) -> None:
+        self.lab, self.stream = lab, stream
+        self.done = False
+        self.got: bytes | None = None
+
+    def read(self, max_bytes: int | None = None) -> None:
+        """Begin the next read."""
+        limit = "" if max_bytes is None else f", max_bytes={max_bytes}"
+        self.lab.step(f"read_until(b'\\r\\n\\r\\n'{limit})")
+        self.done, self.got = False, None
+        self.lab.facts |= {"done": False, "resolved": False}
+        future = self.stream.read_until(END, max_bytes)
+        self.lab.facts["returned"] = future
+        if future is None:
+            self.lab.facts["resolved"] = not self.stream.reading()
+        self.lab.check(future is not None, "expected read_until to return a Future, got None")
+        future.add_done_callback(self._resolved)
+
+    def _resolved(self, future) -> None:  # type: ignore[no-untyped-def]
+        self.done = True
+        if future.exception() is None:
+            self.got = future.result()
+            self.lab.event(f"the read resolves with {shown(self.got)}")
+        else:
+            self.lab.event(f"the read fails with {future.exception()!r}")
+        self.lab.facts |= {"done": True, "answer": self.got}
+
+    def expect(self, data: bytes) -> None:
+        """The read must be done by now, with `data`."""
+        self.lab.facts["waits"] = not self.done
+        got = "a failure" if self.done else "no answer"
+        if self.got is not None:
+            got = shown(self.got)
+        self.lab.check(self.got == data, f"expected {shown(data)}, got {got}")
+
+
+def connected(lab: Lab) -> tuple[Client, Reader]:
+    """A client on a scripted kernel, and the stream at its other end."""
+    kernel = Kernel(lab)
+    client = Noting(kernel, kernel.connect().socket)
+    return client, Reader(lab, IOStream(client.socket, io_loop=kernel.loop))
+
+
+class Noting(Client):
+    """A client that notes what it has sent, for the diagnoses."""
+
+    def sends(self, data: bytes) -> None:
+        facts = self.kernel.lab.facts
+        facts["seen"], facts["newest"] = facts.get("seen", b"") + data, data
+        super().sends(data)
+
+
+def answer_of(lab: Lab) -> bytes | None:
+    """The bytes that were delivered, or that find_end points at; None if there are none."""
+    answer = lab.facts.get("answer")
+    return answer if isinstance(answer, bytes) else None

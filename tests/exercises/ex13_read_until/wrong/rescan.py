@@ -1,0 +1,9 @@
+"""Searches from the first byte, after every packet."""
+
+
+class ReadUntil:
+    def find_end(self, buffer, closed):
+        at = buffer.find(self.delimiter)
+        end = None if at < 0 else at + len(self.delimiter)
+        _check_max_bytes(end or len(buffer), self.max_bytes, self.delimiter)
+        return end

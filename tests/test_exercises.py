@@ -1,0 +1,657 @@
+"""The exercise machinery: stubs from the source, the learner's code in place, stories of failures.
+
+What it promises is tried on a package of two functions in a temporary folder; then every
+exercise of the project is held to it: no stub passes, the reference passes, each wrong answer
+gets its own message and no other's, each other right answer passes.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from minitornado.classroom.exercises import commands, engine, graft, source, story, workspace
+from minitornado.classroom.exercises.catalog import Course, Exercise, ExerciseError, load
+
+EXERCISES = Course().exercises()
+WRONG = [(exercise, path) for exercise in EXERCISES
+         for path in sorted((exercise.folder / "wrong").glob("*.py"))]
+ALT = [(exercise, path) for exercise in EXERCISES
+       for path in sorted((exercise.folder / "alt").glob("*.py"))]
+
+
+def named(pairs: list[tuple[Exercise, Path]]) -> list[object]:
+    return [pytest.param(exercise, path, id=f"{exercise.id}-{path.stem}")
+            for exercise, path in pairs]
+
+
+# ---- source: stubs ----
+
+SOURCE = '''\
+"""Module."""
+import functools
+
+class Box:
+    """A box."""  # kept
+
+    def get(self, key: str = ":", *,
+            default: dict[str, int] | None = None) -> object:  # kept as well
+        """Return it.
+
+        Two paragraphs.
+        """
+        # A reason that gives the answer away.
+        value = self.__dict__.get(key)
+        return value or default  # another
+        # and a last one
+
+    # A comment of the class.
+    @functools.cache
+    async def load(self): return 17
+
+    @property
+    def size(self) -> int:
+        return 1
+
+def size() -> int:
+    if True:
+        return 2\
+'''
+
+
+def test_only_the_named_bodies_change():
+    stub = source.blank_out(SOURCE, {"Box.get": "ex01: what?", "size": 'ex01: "how" big?'})
+    assert stub == SOURCE.replace('''\
+        # A reason that gives the answer away.
+        value = self.__dict__.get(key)
+        return value or default  # another
+        # and a last one
+''', '''\
+        raise NotYours("ex01: what?")
+''').replace('''\
+    if True:
+        return 2''', '''\
+    raise NotYours("ex01: \\"how\\" big?")''')
+    assert source.is_stub(source.find(ast.parse(stub), "Box.get"))
+    assert not source.is_stub(source.find(ast.parse(stub), "Box.load"))
+
+
+def test_a_body_on_the_line_of_its_signature_is_a_body():
+    stub = source.blank_out(SOURCE, {"Box.load": "ex01: ?"})
+    assert stub == SOURCE.replace(
+        "async def load(self): return 17",
+        'async def load(self):\n        raise NotYours("ex01: ?")')
+
+
+def test_windows_line_ends_and_form_feeds_survive():
+    text = 'def f():\r\n    x = "\f"\r\n    return x\r\n\f\r\ndef g():\r\n    pass\r\n'
+    assert source.blank_out(text, {"f": "ex01: ?"}) == (
+        'def f():\r\n    raise NotYours("ex01: ?")\r\n\f\r\ndef g():\r\n    pass\r\n')
+
+
+def test_a_missing_name_is_an_error_that_lists_the_others():
+    with pytest.raises(source.SourceError, match=r"Box.put is not defined.*Box\.get, Box\.load"):
+        source.blank_out(SOURCE, {"Box.put": "ex01: ?"})
+
+
+def test_a_doubled_name_is_an_error_with_both_lines():
+    text = "def f():\n    pass\n\nif f:\n    def f():\n        pass\n"
+    with pytest.raises(source.SourceError, match="f is defined more than once: lines 1 and 5"):
+        source.blank_out(text, {"f": "ex01: ?"})
+
+
+def test_code_on_the_line_of_a_docstring_is_refused():
+    with pytest.raises(source.SourceError, match="line 2: f has code on its docstring's line"):
+        source.blank_out("def f():\n    'Doc.'; return 1\n", {"f": "ex01: ?"})
+
+
+def test_pieces_replace_whole_definitions_and_new_ones_join_their_class():
+    text = "class A:\n    def f(self):\n        pass\n\nclass B:\n    def f(self):\n        pass\n"
+    pieces = "class A:\n    def f(self, x): return x\n    def g(self): pass\n"
+    assert source.put_in(text, pieces) == (
+        "class A:\n    def f(self, x): return x\n\n    def g(self): pass\n\n"
+        "class B:\n    def f(self):\n        pass\n")
+    with pytest.raises(source.SourceError, match=r"C\.f: there is no class C"):
+        source.put_in(text, "class C:\n    def f(self): pass\n")
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_a_stub_differs_from_the_reference_in_the_blank_bodies_alone(exercise: Exercise):
+    course = Course()
+    for module in exercise.modules:
+        reference, stub = course.reference(module).read_text(), workspace.fresh(course, module)
+        blanks = {blank.qualname: blank.question
+                  for other in EXERCISES for blank in other.blanks_in(module)}
+        compile(stub, module, "exec")
+        allowed: set[int] = set()
+        for name in blanks:
+            found = source.excerpt(reference, name)
+            allowed |= set(range(found.line, found.line + found.text.count("\n") + 1))
+        matcher = difflib.SequenceMatcher(
+            None, reference.splitlines(), stub.splitlines(), autojunk=False)
+        for tag, first, last, _, _ in matcher.get_opcodes():
+            assert tag == "equal" or set(range(first + 1, last + 1)) <= allowed
+        # And what is left of each: the signature, the docstring, one raise.
+        for name in blanks:
+            was, now = (source.find(ast.parse(text), name) for text in (reference, stub))
+            assert ast.get_docstring(was) == ast.get_docstring(now)
+            assert ast.dump(was.args) == ast.dump(now.args)
+            assert source.is_stub(now)
+
+
+# ---- a course of two exercises in a temporary folder ----
+
+BOX = '''\
+class Box:
+    """Keeps one thing."""
+
+    def __init__(self):
+        self.thing = None
+
+    def put(self, thing):
+        """Keep it."""
+        self.thing = thing
+
+    def get(self):
+        # The answer.
+        return self.thing
+
+
+def use(thing):
+    box = Box()
+    box.put(thing)
+    return box.get()
+'''
+
+TOML = '''\
+title = "a box"
+notebook = "00"
+misconceptions = ["M01"]
+minutes = 5
+uses = ["tiny.user:User"]
+hints = ["one", "two", "three"]
+success = "Well done."
+[blanks]
+"tiny.box:Box.{name}" = "how to {name}?"
+'''
+
+SCENARIOS = '''\
+from tiny.user import User
+from minitornado.classroom.exercises.lab import diagnosis
+
+
+def test_first(lab):
+    """The first thing."""
+    lab.step("use it")
+    lab.event(f"got {User().use(1)}")
+    lab.check(lab.events == ["got 1"], f"expected 1, {lab.events[0]}")
+
+
+def test_second(lab):
+    """The second thing.
+
+    What goes in comes out.
+    """
+    lab.facts["got"] = User().use("two")
+    lab.check(lab.facts["got"] == "two", "expected 'two'")
+
+
+@diagnosis("M01", "Box.get")
+def doubled(lab):
+    if lab.facts.get("got") == "twotwo":
+        return "You gave it twice."
+    return None
+'''
+
+USER = '''\
+from .box import use
+
+
+class User:
+    def use(self, thing):
+        return use(thing)
+'''
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Course:
+    """A package with a Box, a user of it, and ex01 (Box.put) and ex02 (Box.get)."""
+    files = {"tiny/__init__.py": "from . import box\n", "tiny/box.py": BOX, "tiny/user.py": USER}
+    for number, name in ((1, "put"), (2, "get")):
+        files[f"tests/exercises/ex0{number}_{name}/exercise.toml"] = TOML.format(name=name)
+        files[f"tests/exercises/ex0{number}_{name}/test_{name}.py"] = SCENARIOS
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Course(tmp_path, "tiny", tmp_path / "mine")
+
+
+def answer(course: Course, body: str, name: str = "ex02") -> engine.Report:
+    """Check the exercise with `body` as the learner's answer to it."""
+    exercise = course.exercise(name)
+    workspace.start(course, exercise)
+    copy = course.copy("tiny.box")
+    text = copy.read_text()
+    for blank in exercise.blanks:
+        stub = f'raise NotYours("{exercise.id}: {blank.question}")'
+        assert stub in text
+        text = text.replace(stub, textwrap.indent(textwrap.dedent(body), " " * 8).strip())
+    copy.write_text(text)
+    return engine.check(course, exercise)
+
+
+def test_the_learners_code_runs_in_the_place_of_the_packages(tiny: Course):
+    report = answer(tiny, "return self.thing")
+    assert report.passed
+    digest = workspace.fingerprint(tiny.copy("tiny.box"))
+    assert report.origins == f"Box: YOURS (mine/box.py {digest}) · User: reference"
+    assert not answer(tiny_again(tiny), "return self.thing * 2").passed
+
+
+def tiny_again(course: Course) -> Course:
+    """The same course with an empty learner's folder."""
+    return dataclasses.replace(course, learner_dir=course.root / "other")
+
+
+def test_the_first_line_is_read_off_the_running_code_not_off_the_plan(
+        tiny: Course, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(graft, "compile_copy", lambda course, exercise, module: compile(
+        tiny.reference(module).read_text(), str(tiny.reference(module)), "exec"))
+    assert answer(tiny, "return self.thing").origins == "Box: reference · User: reference"
+
+
+def test_an_exercise_that_is_not_begun_is_todo_and_nothing_runs(tiny: Course):
+    report = engine.check(tiny, tiny.exercise("ex01"))
+    assert report.status == "todo"
+    assert {result.status for result in report.results} == {"todo"}
+    assert report.todo == ["Box.put is not begun"]
+    assert report.origins == "Box: not begun"
+
+
+def test_a_stub_that_is_reached_is_todo_even_where_its_error_is_caught(tiny: Course):
+    report = answer(tiny, """
+        try:
+            raise NotYours("ex02: not so fast")
+        except NotYours:
+            return self.thing
+    """)
+    assert [result.status for result in report.results] == ["todo", "todo"]
+    assert report.status == "todo"
+
+
+def test_a_stub_of_another_exercise_is_filled_in_from_the_reference(tiny: Course):
+    report = answer(tiny, "return self.thing", "ex02")
+    assert source.is_stub(source.find(ast.parse(tiny.copy("tiny.box").read_text()), "Box.put"))
+    assert report.passed
+
+
+def test_a_mistake_in_another_exercise_does_not_spoil_this_one(tiny: Course):
+    assert not answer(tiny, "self.thing = 'lost'", "ex01").passed
+    assert answer(tiny, "return self.thing", "ex02").passed
+
+
+def test_what_is_filled_in_keeps_the_references_file_and_lines(tiny: Course):
+    workspace.start(tiny, tiny.exercise("ex02"))
+    copy = tiny.copy("tiny.box")
+    copy.write_text("# a line more\n" * 40 + copy.read_text())
+    code = graft.compile_copy(tiny, tiny.exercise("ex02"), "tiny.box")
+    names = {"NotYours": NotImplementedError}
+    exec(code, names)
+    box = names["Box"]
+    assert box.put.__code__.co_filename == str(tiny.reference("tiny.box"))
+    assert box.put.__code__.co_firstlineno == 7
+    assert box.get.__code__.co_filename == str(copy)
+    assert box.get.__code__.co_firstlineno == 51
+
+
+def test_a_known_mistake_gets_its_own_message_and_an_unknown_one_the_scenarios_idea(tiny: Course):
+    report = answer(tiny, "return self.thing * 2")
+    first, second = report.results
+    assert (first.diagnosis, first.status, first.idea) == ("", "failed", "")
+    assert (second.diagnosis, second.misconception) == ("doubled", "M01")
+    assert second.idea == "You gave it twice."
+    assert first.parting == (1, "got 1", "got 2")
+    assert first.where == "mine/box.py:11 (Box.get)"
+
+
+def test_an_exception_is_told_with_the_learners_line_and_its_traceback_last(tiny: Course):
+    report = answer(tiny, "print('looking')\nreturn self.thong")
+    lines = story.told(tiny, report)
+    assert "  expected" not in lines
+    assert "AttributeError: 'Box' object has no attribute 'thong'" in "\n".join(lines)
+    assert "look at mine/box.py:13 (get)" in "\n".join(lines)
+    where = {text: next(i for i, line in enumerate(lines) if text in line)
+             for text in ("next:", "printed meanwhile:", "  looking", "Traceback")}
+    assert list(where) == sorted(where, key=where.__getitem__)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SCENARIO_SECONDS", 0.7)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("loop", ["while True:\n    pass", "import time\ntime.sleep(3600)",
+                                  "import threading\nthreading.Event().wait()"])
+def test_an_endless_loop_is_ended_and_named_with_its_line(tiny: Course, loop: str):
+    report = answer(tiny, loop)
+    first, second = report.results
+    assert (first.status, second.status) == ("hang", "not run")
+    assert re.match(r"mine/box\.py:1[234] \(get\)", first.where)
+    assert "still running after 0.7 seconds" in first.error
+    assert report.status == "hang"
+
+
+@pytest.mark.parametrize(("body", "how"), [
+    ("import os\nos._exit(0)", "exit code 0"),
+    ("import os\nos.kill(os.getpid(), 11)", "signal SIGSEGV"),
+])
+def test_a_dead_interpreter_costs_one_exercise_and_is_named(tiny: Course, body: str, how: str):
+    report = answer(tiny, body)
+    assert report.results[0].status == "crash"
+    assert report.results[0].error == f"the process ended with {how}"
+
+
+@pytest.mark.parametrize("body", ["import sys\nsys.exit()", "raise SystemExit(0)"])
+def test_sys_exit_is_a_failure_and_not_the_end(tiny: Course, body: str):
+    report = answer(tiny, body)
+    assert [result.status for result in report.results] == ["failed", "failed"]
+    assert "SystemExit" in report.results[0].error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is the kernel's")
+def test_a_list_that_grows_for_ever_does_not_take_the_machine(tiny: Course):
+    report = answer(tiny, "data = [0]\nwhile True:\n    data *= 2")
+    assert "MemoryError" in report.results[0].error
+
+
+def test_what_is_printed_stays_out_of_the_events(tiny: Course):
+    report = answer(tiny, """
+        import os
+        print('{"kind": "end"}')
+        os.write(1, b'{"kind": "end"}')
+        return self.thing
+    """)
+    assert report.passed
+    assert report.results[0].printed == ['{"kind": "end"}']
+
+
+def test_a_copy_that_does_not_parse_is_told_with_its_line(tiny: Course):
+    report = answer(tiny, "return self.thing +")
+    assert report.status == "failed"
+    assert report.results[0].where == "mine/box.py:12"
+    assert "invalid syntax" in report.results[0].error
+    assert report.origins.endswith("can't be read")
+
+
+def test_a_definition_that_is_gone_is_told(tiny: Course):
+    answer(tiny, "return self.thing")
+    copy = tiny.copy("tiny.box")
+    copy.write_text(copy.read_text().replace("def get(", "def got("))
+    report = engine.check(tiny, tiny.exercise("ex02"))
+    assert "mine/box.py: Box.get is not defined here" in report.results[0].error
+
+
+def test_a_copy_that_fails_at_import_is_told_with_its_line(tiny: Course):
+    answer(tiny, "return self.thing")
+    copy = tiny.copy("tiny.box")
+    copy.write_text(copy.read_text() + "\n1 / 0\n")
+    result = engine.check(tiny, tiny.exercise("ex02")).results[0]
+    assert (result.status, result.error) == ("failed", "ZeroDivisionError: division by zero")
+    assert result.where == "mine/box.py:20 (<module>)"
+
+
+# ---- the learner's folder ----
+
+
+def test_start_writes_once_and_never_again(tiny: Course):
+    exercise = tiny.exercise("ex02")
+    assert workspace.start(tiny, exercise) == ["written: mine/box.py"]
+    copy = tiny.copy("tiny.box")
+    mine = copy.read_text().replace("raise NotYours(\"ex02: how to get?\")", "return 17")
+    copy.write_text(mine)
+    assert workspace.start(tiny, exercise) == [
+        "kept: mine/box.py is yours already; nothing was changed"]
+    assert copy.read_text() == mine
+
+
+def test_an_answer_equal_to_the_reference_is_kept_too(tiny: Course):
+    answer(tiny, "return self.thing")
+    mine = tiny.copy("tiny.box").read_text()
+    workspace.start(tiny, tiny.exercise("ex02"))
+    assert tiny.copy("tiny.box").read_text() == mine
+
+
+def test_an_exercise_younger_than_the_copy_is_blanked_in_it_after_a_backup(tiny: Course):
+    answer(tiny, "self.thing = thing or None", "ex01")
+    copy = tiny.copy("tiny.box")
+    old = copy.read_text().replace('raise NotYours("ex02: how to get?")',
+                                   "# The answer.\n        return self.thing")
+    copy.write_text(old)
+    assert workspace.start(tiny, tiny.exercise("ex02")) == [
+        "backup: mine/backups/box.1.py", "blanked: Box.get"]
+    assert (tiny.learner_dir / "backups" / "box.1.py").read_text() == old
+    assert "self.thing = thing or None" in copy.read_text()
+    assert 'raise NotYours("ex02: how to get?")' in copy.read_text()
+
+
+def test_reset_blanks_one_exercise_and_keeps_the_others_and_a_backup_each_time(tiny: Course):
+    answer(tiny, "self.thing = thing or None", "ex01")
+    answer(tiny, "return self.thing", "ex02")
+    copy = tiny.copy("tiny.box")
+    for number in (1, 2):
+        before = copy.read_text()
+        said = workspace.reset(tiny, tiny.exercise("ex02"))
+        assert said == [f"backup: mine/backups/box.{number}.py", "blank again: Box.get"]
+        assert (tiny.learner_dir / "backups" / f"box.{number}.py").read_text() == before
+        assert "self.thing = thing or None" in copy.read_text()
+        assert source.is_stub(source.find(ast.parse(copy.read_text()), "Box.get"))
+
+
+def test_reset_mends_a_copy_that_does_not_parse(tiny: Course):
+    answer(tiny, "return (")
+    said = workspace.reset(tiny, tiny.exercise("ex02"))
+    assert said[0] == "backup: mine/backups/box.1.py"
+    assert said[-1] == "so it is written afresh: mine/box.py"
+    assert tiny.copy("tiny.box").read_text() == workspace.fresh(tiny, "tiny.box")
+
+
+def test_solved_is_forgotten_when_the_definition_changes_and_not_when_a_comment_does(tiny: Course):
+    exercise = tiny.exercise("ex02")
+    answer(tiny, "return self.thing")
+    assert commands.state(tiny, exercise) == "begun"
+    assert commands.check("ex02", tiny).passed
+    copy = tiny.copy("tiny.box")
+    copy.write_text("# mine\n" + copy.read_text())
+    assert commands.state(tiny, exercise) == "solved"
+    copy.write_text(copy.read_text().replace("return self.thing", "return 17"))
+    assert commands.state(tiny, exercise) == "begun"
+
+
+def test_hints_come_one_after_the_other_and_the_solution_after_them(tiny: Course):
+    for number, text in enumerate(("one", "two", "three"), 1):
+        with pytest.raises(ExerciseError, match=f"you have seen {number - 1}"):
+            commands.solution("ex02", course=tiny)
+        assert str(commands.hint("ex02", course=tiny)).splitlines()[:3] == [
+            f"hint {number} of 3 for ex02", "", text]
+    assert "return self.thing" in str(commands.solution("ex02", course=tiny))
+    assert "one" in str(commands.hint("ex02", 1, course=tiny))
+    with pytest.raises(ExerciseError, match="1 to 3, not 4"):
+        commands.hint("ex02", 4, course=tiny)
+
+
+def test_success_shows_the_note_and_the_difference_to_the_reference(tiny: Course):
+    answer(tiny, "thing = self.thing\nreturn thing")
+    told = str(commands.check("ex02", tiny))
+    assert told.splitlines()[1] == "passed ex02: all 2 scenarios, on your code"
+    assert "Well done." in told
+    assert "-        return thing\n" in told
+    assert "+        # The answer.\n+        return self.thing" in told
+
+
+def test_unknown_names_and_broken_metadata_are_told(tiny: Course):
+    with pytest.raises(ExerciseError, match="no exercise 'ex99'; there are: ex01, ex02"):
+        tiny.exercise("ex99")
+    toml = tiny.exercises_dir / "ex01_put" / "exercise.toml"
+    for old, new, message in (
+            ("minutes = 5", "", "the field 'minutes' is missing"),
+            ('"two", ', "", "3 hints are needed, not 2"),
+            ("tiny.box:Box", "Box", "a blank is named 'module:Class.method', not 'Box.put'"),
+            ("title =", "title", "exercise.toml")):
+        toml.write_text(TOML.format(name="put").replace(old, new))
+        with pytest.raises(ExerciseError, match=re.escape(message)):
+            load(toml)
+    with pytest.raises(ExerciseError, match="no exercises in"):
+        dataclasses.replace(tiny, root=tiny.root / "nowhere").exercises()
+
+
+# ---- every exercise of the project ----
+
+
+def learner(exercise: Exercise, pieces: Path, folder: Path) -> Course:
+    """A course whose learner answered with `pieces`, and with the reference where it is silent."""
+    course = Course(learner_dir=folder / "my_minitornado")
+    course.learner_dir.mkdir()
+    text = pieces.read_text()
+    classes = {name.split(".")[0] for name, _ in source.definitions(ast.parse(text))}
+    used = set()
+    for module in exercise.modules:
+        reference = course.reference(module).read_text()
+        own = {name.split(".")[0] for name, _ in source.definitions(ast.parse(reference))}
+        used |= classes & own
+        course.copy(module).write_text(
+            source.put_in(reference, text) if classes & own else reference)
+    assert used == classes, f"{pieces.name} answers what {exercise.id} does not ask"
+    return course
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_no_stub_passes_a_single_scenario(exercise: Exercise, tmp_path: Path):
+    course = Course(learner_dir=tmp_path / "my_minitornado")
+    assert {result.status for result in engine.check(course, exercise).results} == {"todo"}
+    workspace.start(course, exercise)
+    report = engine.check(course, exercise)
+    assert {result.status for result in report.results} == {"todo"}
+    assert "YOURS" not in report.origins
+    # And if they are run all the same, each of them reaches a stub.
+    codes = {module: (str(course.copy(module)), graft.compile_copy(course, exercise, module))
+             for module in exercise.modules}
+    run = engine._Run(course, exercise, codes)
+    run.play(None)
+    assert {result.status for result in run.results.values()} == {"todo"}
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_the_reference_passes_and_so_does_a_copy_of_it(exercise: Exercise, tmp_path: Path):
+    course = Course(learner_dir=tmp_path / "my_minitornado")
+    report = engine.check_reference(course, exercise)
+    assert report.passed, report
+    assert "YOURS" not in report.origins
+    course.learner_dir.mkdir()
+    for module in exercise.modules:
+        course.copy(module).write_text(course.reference(module).read_text())
+    report = engine.check(course, exercise)
+    assert report.passed, report
+    for blank in exercise.blanks:
+        assert f"{blank.slot}: YOURS (my_minitornado/" in report.origins
+
+
+@pytest.mark.parametrize(("exercise", "pieces"), named(WRONG))
+def test_a_wrong_answer_fails_with_its_own_message_and_no_others(
+        exercise: Exercise, pieces: Path, tmp_path: Path):
+    course = learner(exercise, pieces, tmp_path)
+    report = engine.check(course, exercise)
+    failed = [result for result in report.results if result.status != "passed"]
+    assert failed, f"{pieces.name} passes"
+    assert {result.diagnosis for result in failed} == {pieces.stem}
+    for result in failed:
+        lines = story.story(report, result)
+        assert len(lines) <= story.MAX_LINES
+        assert max(len(line) for line in lines) <= story.WIDTH
+        assert lines[0].split(":")[0] in {blank.slot for blank in exercise.blanks}
+        assert re.search(rf"\[{result.misconception}\]", "\n".join(lines))
+        assert " ".join(result.idea.split()) in " ".join(" ".join(lines).split()), "the idea is cut"
+        assert result.misconception in exercise.misconceptions
+        assert lines[-1] == f"  next: {story.COMMAND} hint {exercise.id}"
+        path, _, rest = result.where.partition(":")
+        line = (tmp_path / path).read_text().splitlines()[int(rest.split()[0]) - 1]
+        assert "def " in line
+
+
+@pytest.mark.parametrize(("exercise", "pieces"), named(ALT))
+def test_another_right_answer_passes(exercise: Exercise, pieces: Path, tmp_path: Path):
+    course = learner(exercise, pieces, tmp_path)
+    report = engine.check(course, exercise)
+    assert report.passed, "\n".join(story.told(course, report))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_an_exercise_is_complete(exercise: Exercise):
+    wrong = {path.stem for owner, path in WRONG if owner is exercise}
+    alt = {path.stem for owner, path in ALT if owner is exercise}
+    known = set(re.findall(r"@diagnosis\(.*\)\ndef (\w+)", exercise.test_file.read_text()))
+    assert wrong == known, "each diagnosis has its wrong answer, and the other way round"
+    assert len(wrong) >= 4
+    assert len(alt) >= 2
+    names = [name for name, _ in engine.scenario_names(exercise)]
+    assert any(name.endswith("_real") for name in names)
+    solution = [source.excerpt(Course().reference(blank.module).read_text(), blank.qualname).text
+                for blank in exercise.blanks]
+    lines = [line for text in solution for line in text.splitlines()
+             if line.strip() and not line.strip().startswith("#")]
+    assert len(lines) <= 40, "25 new lines, signatures and docstrings apart"
+    assert max(len(line) for hint in exercise.hints for line in hint.splitlines()) <= 80
+    # The first hint asks; a name from the solution would be an answer.
+    identifiers = {word for text in solution for word in re.findall(r"\w*[a-z]_\w+|_\w+", text)}
+    assert not identifiers & set(re.findall(r"\w+", exercise.hints[0]))
+
+
+# ---- plain pytest ----
+
+
+def run_pytest(course: Course, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=Course().root, env=os.environ | {"MY_MINITORNADO": str(course.learner_dir)},
+        capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout
+
+
+EX13 = "tests/exercises/ex13_read_until"
+
+
+def test_plain_pytest_is_green_and_says_todo_before_anything_is_begun(tmp_path: Path):
+    code, out = run_pytest(Course(learner_dir=tmp_path / "my_minitornado"), "tests/exercises")
+    assert code == 0
+    assert "todo ex13" in out
+    assert "passed" not in out.splitlines()[-1]
+    assert not (tmp_path / "my_minitornado").exists()
+
+
+def test_plain_pytest_tells_the_story_that_learn_tells(tmp_path: Path):
+    exercise = Course().exercise("ex13")
+    course = learner(exercise, exercise.folder / "wrong" / "straddle.py", tmp_path)
+    code, out = run_pytest(course, EX13)
+    assert code == 1
+    told = "\n".join(commands.check("ex13", course).lines[:11])
+    assert told in out
+    assert told.startswith("ReadUntil: YOURS (my_minitornado/pending_read.py ")
+
+
+def test_plain_pytest_runs_one_scenario_and_says_whose_code_ran_when_it_passes(tmp_path: Path):
+    exercise = Course().exercise("ex13")
+    course = learner(exercise, exercise.folder / "alt" / "slice_of_the_rest.py", tmp_path)
+    code, out = run_pytest(course, f"{EX13}/test_read_until.py::test_delimiter_byte_by_byte")
+    assert code == 0
+    assert "1 passed" in out
+    assert "ex13 · ReadUntil: YOURS (my_minitornado/pending_read.py " in out
