@@ -39,7 +39,6 @@ MAX_HEIGHT_PIXELS = 15000  # Chromium's own limit for a picture is 16384
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # The panel of the notebook that the page has open, once it is there.
 _PANEL = "window.jupyterapp && window.jupyterapp.shell.currentWidget"
-_EXECUTE = "window.jupyterapp.commands.execute"
 _READY = f"({_PANEL}) && ({_PANEL}).sessionContext && ({_PANEL}).sessionContext.isReady"
 
 
@@ -90,10 +89,11 @@ def visit_all(notebooks: Sequence[Notebook], screenshots: Path) -> list[Visit]:
 def _visit(
     browser: Any, notebook: Notebook, folder: Path, address: str, token: str, screenshots: Path
 ) -> Visit:
+    playwright: Any = importlib.import_module("playwright.sync_api")
     start = time.monotonic()
     visit = Visit(notebook)
     context = browser.new_context(viewport={"width": WIDTH_PIXELS, "height": 900})
-    context.set_default_timeout(RUN_SECONDS * 1000)
+    context.set_default_timeout(START_SECONDS * 1000)
 
     def refuse(route: Any) -> None:
         visit.errors.append(f"the page asked for {route.request.url}: it should need no network")
@@ -112,16 +112,32 @@ def _visit(
         page.goto(f"{address}/doc/tree/{notebook.target.name}?token={token}")
         page.wait_for_function(_READY)
         picture("before")
-        page.evaluate(f"{_EXECUTE}('notebook:run-all-cells')")
-        page.evaluate(f"{_EXECUTE}('docmanager:save')")
+        _execute(page, "notebook:run-all-cells")
+        _execute(page, "docmanager:save")
         picture("after")
-        page.evaluate(f"{_EXECUTE}('apputils:change-theme', {{theme: 'JupyterLab Dark'}})")
+        _execute(page, "apputils:change-theme", theme="JupyterLab Dark")
         picture("dark")
+        visit.errors += find_errors(folder / notebook.target.name)
+    except playwright.Error as error:
+        visit.errors.append(str(error).splitlines()[0])
     finally:
         context.close()
-    visit.errors += find_errors(folder / notebook.target.name)
     visit.seconds = time.monotonic() - start
     return visit
+
+
+def _execute(page: Any, command: str, **arguments: object) -> None:
+    """Have JupyterLab do `command`, and wait until it is done."""
+    # Playwright has no deadline for a promise: a cell that never ends would hold us for ever.
+    page.evaluate(
+        """([command, options, seconds]) => Promise.race([
+            window.jupyterapp.commands.execute(command, options),
+            new Promise((_, refuse) => setTimeout(
+                () => refuse(`${command} did not end within ${seconds} seconds`),
+                seconds * 1000)),
+        ]).then(() => null)""",
+        [command, arguments, RUN_SECONDS],
+    )
 
 
 def find_errors(path: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 A page is white, or as dark as JupyterLab's (#111). The contrast between those two is 18.9, so no
 colour has more than its square root, 4.35, to both; WCAG's 4.5 for small text is out of reach.
-These have 4.26 or more to both. Nothing is told by colour alone: the layer's name is written.
+These have 4.25 or more to both. Nothing is told by colour alone: the layer's name is written.
 """
 
 WHITE = "#ffffff"
