@@ -76,7 +76,7 @@ class Future(Generic[T]):
         if not self._done:
             raise InvalidStateError("this Future has no result yet: await it, or ask in a callback")
         if self._exception is not None:
-            self._unretrieved = None
+            self._retrieve()
             raise self._exception
         return self._result  # type: ignore[return-value]  # None only where T allows it
 
@@ -84,7 +84,7 @@ class Future(Generic[T]):
         """Return the exception, or None if there is a result.  Raises as `result` if pending."""
         if not self._done:
             raise InvalidStateError("this Future is not done yet: await it, or ask in a callback")
-        self._unretrieved = None
+        self._retrieve()
         return self._exception
 
     def exc_info(self) -> ExcInfo | None:
@@ -136,6 +136,12 @@ class Future(Generic[T]):
         if self._done:
             raise InvalidStateError("this Future already has a result or an exception")
 
+    def _retrieve(self) -> None:
+        """Somebody has asked: the exception is his now, and not to be logged."""
+        if self._unretrieved is not None:
+            self._unretrieved.exception = None
+            self._unretrieved = None
+
     def _set_done(self) -> None:
         self._done = True
         callbacks, self._callbacks = self._callbacks, None
@@ -163,12 +169,12 @@ class _UnretrievedException:
     """
 
     def __init__(self, exception: BaseException) -> None:
-        # Text, made now: keeping the exception would keep its frames, and they the Future.
-        self.text = "".join(traceback.format_exception(exception)).rstrip()
+        self.exception: BaseException | None = exception
 
     def __del__(self) -> None:
-        if self.text and not sys.is_finalizing():
-            app_log.error("Future exception was never retrieved: %s", self.text)
+        if self.exception is not None and not sys.is_finalizing():
+            text = "".join(traceback.format_exception(self.exception)).rstrip()
+            app_log.error("Future exception was never retrieved: %s", text)
 
 
 def is_future(x: object) -> bool:

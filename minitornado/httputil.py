@@ -1,0 +1,671 @@
+"""HTTP as data: header fields, start lines, requests, and the events of a message.
+
+Nothing here reads or writes a byte.  `http1connection` turns bytes into these and back;
+`httpserver` and the application pass them on.
+
+    RequestStartLine, HTTPHeaders     the head of a message
+    HTTPServerRequest                 a whole request, as an application likes it
+    HTTPMessageDelegate               receives the events of one message, as they happen
+    HTTPServerConnectionDelegate      makes such a receiver for every request
+    HTTPConnection                    what an answer is written to
+
+Tornado 4.4: tornado/httputil.py.  Stricter in what it takes for a field or a start line, and
+arguments, cookies and files are worked out when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple, Protocol
+
+from .concurrent import Future
+from .log import gen_log
+
+# Every part of a form costs an object and a warning at worst; real forms have fewer than this.
+MAX_MULTIPART_PARTS = 1000
+MAX_PART_HEADER_BYTES = 10 * 1024  # names and file names of one part of a form
+
+# token, RFC 9110 §5.6.2: what a method or a field name is made of.
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKEN = re.compile(TOKEN)
+
+# Exactly three words and two spaces.  The version is in ASCII digits: \d would take "¹" too.
+_REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\x00-\x20\x7f]+) (HTTP/([0-9])\.[0-9])")
+_RESPONSE_LINE = re.compile(r"(HTTP/1\.[0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+
+# uri-host [":" port], RFC 9110 §7.2: a name or IPv4 address (with percent escapes), or [IPv6].
+_HOST = re.compile(r"(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::[0-9]*)?")
+_HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
+
+
+class HTTPInputError(Exception):
+    """The peer sent what HTTP does not allow.  `status` is the answer that tells it so."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class HTTPOutputError(Exception):
+    """The application wrote what HTTP does not allow: more or less than it had announced."""
+
+
+# ---- header fields ----
+
+
+@functools.lru_cache(maxsize=1000)  # the same few dozen names come with every request
+def _normalize_name(name: str) -> str:
+    """Return the field name as it is usually written.
+
+    >>> _normalize_name("coNtent-TYPE")
+    'Content-Type'
+    """
+    return "-".join([word.capitalize() for word in name.split("-")])
+
+
+@functools.lru_cache(maxsize=1000)
+def _parse_name(name: str) -> str:
+    """The same for a name off the wire: raises HTTPInputError unless it is a token.
+
+    The cache makes strictness cost once a distinct name, and not once a request; it is
+    bounded, since strangers choose the names.
+    """
+    if not _TOKEN.fullmatch(name):
+        raise HTTPInputError(f"malformed header field name: {name[:60]!r}")
+    return _normalize_name(name)
+
+
+class HTTPHeaders(MutableMapping[str, str]):
+    """Header fields: a dict whose keys know no case, and which can hold a name several times.
+
+    >>> headers = HTTPHeaders({"content-type": "text/html"})
+    >>> headers["Content-Type"]
+    'text/html'
+    >>> headers.add("Set-Cookie", "A=B")
+    >>> headers.add("Set-Cookie", "C=D")
+    >>> headers["set-cookie"]
+    'A=B,C=D'
+    >>> headers.get_list("set-cookie")
+    ['A=B', 'C=D']
+    >>> list(headers.get_all())
+    [('Content-Type', 'text/html'), ('Set-Cookie', 'A=B'), ('Set-Cookie', 'C=D')]
+
+    Tornado 4.4: httputil.HTTPHeaders.
+    """
+
+    __slots__ = ("_as_list",)
+
+    def __init__(self, *args: Any, **kwargs: str) -> None:
+        self._as_list: dict[str, list[str]] = {}
+        if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
+            self._as_list = {name: list(values) for name, values in args[0]._as_list.items()}
+        elif args or kwargs:
+            self.update(*args, **kwargs)
+
+    def add(self, name: str, value: str) -> None:
+        """Add a field, beside those of the same name."""
+        self._as_list.setdefault(_normalize_name(name), []).append(value)
+
+    def get_list(self, name: str) -> list[str]:
+        """Return the values of all fields of this name, in order; [] if there is none."""
+        return list(self._as_list.get(_normalize_name(name), ()))
+
+    def get_all(self) -> Iterator[tuple[str, str]]:
+        """Yield (name, value) of every field; a name that came twice is yielded twice."""
+        for name, values in self._as_list.items():
+            for value in values:
+                yield name, value
+
+    def parse_line(self, line: str) -> None:
+        r"""Add the field that `line` holds, without its line end.
+
+        Raises HTTPInputError if it is none: no colon, a space in or after the name, or a
+        line that continues the one before (obs-fold, RFC 9112 §5.2: a server may refuse it).
+
+        >>> headers = HTTPHeaders()
+        >>> headers.parse_line("Content-Type: text/html")
+        >>> headers.get("content-type")
+        'text/html'
+        """
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
+        name = _parse_name(name)
+        # Only these two are white space here: str.strip() would take \x0b, \x85 and \xa0 too.
+        value = value.strip(" \t")
+        values = self._as_list.get(name)
+        if values is None:
+            self._as_list[name] = [value]
+        else:
+            values.append(value)
+
+    @classmethod
+    def parse(cls, headers: str) -> HTTPHeaders:
+        r"""Return the fields of a header section, whose lines end with CRLF or LF.
+
+        >>> headers = HTTPHeaders.parse("Content-Type: text/html\r\nContent-Length: 42\r\n")
+        >>> sorted(headers.items())
+        [('Content-Length', '42'), ('Content-Type', 'text/html')]
+        """
+        result = cls()
+        for line in headers.split("\n"):
+            line = line.removesuffix("\r")
+            if line:
+                result.parse_line(line)
+        return result
+
+    def __getitem__(self, name: str) -> str:
+        values = self._as_list[_normalize_name(name)]
+        return values[0] if len(values) == 1 else ",".join(values)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._as_list[_normalize_name(name)] = [value]
+
+    def __delitem__(self, name: str) -> None:
+        del self._as_list[_normalize_name(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _normalize_name(name) in self._as_list
+
+    def __len__(self) -> int:
+        return len(self._as_list)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._as_list)
+
+    def copy(self) -> HTTPHeaders:
+        """Return a copy, which shares nothing with this one."""
+        return HTTPHeaders(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HTTPHeaders:
+        return self.copy()
+
+    def __str__(self) -> str:
+        return "".join(f"{name}: {value}\n" for name, value in self.get_all())
+
+    def __repr__(self) -> str:
+        return f"HTTPHeaders({list(self.get_all())!r})"
+
+
+# ---- start lines ----
+
+
+class RequestStartLine(NamedTuple):
+    """The first line of a request; `path` is the target as it was sent, query included."""
+
+    method: str
+    path: str
+    version: str
+
+
+class ResponseStartLine(NamedTuple):
+    """The first line of a response."""
+
+    version: str
+    code: int
+    reason: str
+
+
+def parse_request_start_line(line: str) -> RequestStartLine:
+    """Return the three words of a request line; raise HTTPInputError if it isn't one.
+
+    >>> parse_request_start_line("GET /foo HTTP/1.1")
+    RequestStartLine(method='GET', path='/foo', version='HTTP/1.1')
+    """
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise HTTPInputError(f"Malformed HTTP request line: {line[:60]!r}")
+    if match[4] != "1":
+        raise HTTPInputError(f"this server speaks HTTP/1, not {match[3]}", status=505)
+    return RequestStartLine(match[1], match[2], match[3])
+
+
+def parse_response_start_line(line: str) -> ResponseStartLine:
+    """Return the three words of a status line; raise HTTPInputError if it isn't one.
+
+    >>> parse_response_start_line("HTTP/1.1 200 OK")
+    ResponseStartLine(version='HTTP/1.1', code=200, reason='OK')
+    """
+    match = _RESPONSE_LINE.fullmatch(line)
+    if match is None:
+        raise HTTPInputError(f"Error parsing response start line: {line[:60]!r}")
+    return ResponseStartLine(match[1], int(match[2]), match[3] or "")
+
+
+def is_valid_host(host: str) -> bool:
+    """Tell whether `host` may stand in a Host field: uri-host [":" port], RFC 9110 §7.2.
+
+    >>> [is_valid_host(host) for host in ("a:80", "[::1]:80", "", "a b", "a:b", "u@a", "[::1")]
+    [True, True, True, False, False, False, False]
+    """
+    pattern = _HOST_IPV6 if host.startswith("[") else _HOST
+    return pattern.fullmatch(host) is not None
+
+
+def split_host_and_port(netloc: str) -> tuple[str, int | None]:
+    """Return host and port of `netloc`; the port is None if it names none.
+
+    >>> split_host_and_port("example.com:443"), split_host_and_port("[::1]")
+    (('example.com', 443), ('[::1]', None))
+    """
+    match = re.fullmatch(r"(.+):([0-9]+)", netloc)
+    return (netloc, None) if match is None else (match[1], int(match[2]))
+
+
+# ---- the events of a message ----
+
+
+class HTTPServerConnectionDelegate:
+    """An application that wants the events of its requests, and not whole requests."""
+
+    def start_request(self, server_conn: Any, request_conn: Any) -> HTTPMessageDelegate:
+        """Return who is to receive the events of the next request on this connection.
+
+        `server_conn` stands for the TCP connection, and is the same for all of its requests;
+        `request_conn`, an HTTPConnection, takes the answer to this one.
+        """
+        raise NotImplementedError
+
+    def on_close(self, server_conn: Any) -> None:
+        """The TCP connection has ended."""
+
+
+class HTTPMessageDelegate:
+    """Receives the events of one message, in this order:
+
+    headers_received         once
+    data_received            0, 1, 2 … times
+    finish                   ┐ one of the two
+    on_connection_close      ┘
+    """
+
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
+        """The head is here.  A Future that is returned holds back the body until it is done."""
+
+    def data_received(self, chunk: bytes) -> Any:
+        """A piece of the body is here.  A Future that is returned holds back the next one."""
+
+    def finish(self) -> Any:
+        """The message is complete."""
+
+    def on_connection_close(self) -> None:
+        """The connection has ended in the middle of the message; `finish` will not be called."""
+
+
+class HTTPConnection:
+    """What an answer is written to: once `write_headers`, any number of `write`, once `finish`."""
+
+    def write_headers(
+        self, start_line: ResponseStartLine, headers: Mapping[str, str], chunk: bytes | None = None
+    ) -> Future[None]:
+        """Write the head, and `chunk` with it; the Future is done when they have left the buffer."""
+        raise NotImplementedError
+
+    def write(self, chunk: bytes) -> Future[None]:
+        """Write a piece of the body; the Future is done when it has left the buffer."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Say that the answer is complete."""
+        raise NotImplementedError
+
+
+# ---- a request ----
+
+
+class _Context(Protocol):
+    remote_ip: str
+    protocol: str
+
+
+class HTTPServerRequest:
+    """A request as an object: what a plain application is called with.
+
+    ============  =======================================================================
+    method        "GET", as it was sent: methods have case
+    uri           the target: path and query
+    path, query   its two halves
+    version       "HTTP/1.1"
+    headers       HTTPHeaders
+    body          bytes; b"" if there is none
+    remote_ip     the client's address, or what a trusted proxy says it is (`xheaders`)
+    protocol      "http" or "https", likewise
+    host          the Host field, or "127.0.0.1"
+    arguments     {name: [value, …]} of query and body together; values are bytes
+    files         {name: [HTTPFile, …]} of a form
+    connection    where the answer is written to: an HTTPConnection
+    ============  =======================================================================
+
+    Tornado 4.4: httputil.HTTPServerRequest.
+    """
+
+    def __init__(
+        self,
+        method: str | None = None,
+        uri: str | None = None,
+        version: str = "HTTP/1.0",
+        headers: HTTPHeaders | None = None,
+        body: bytes | None = None,
+        host: str | None = None,
+        files: dict[str, list[HTTPFile]] | None = None,
+        connection: Any = None,
+        start_line: RequestStartLine | None = None,
+    ) -> None:
+        if start_line is not None:
+            method, uri, version = start_line
+        self.method = method
+        self.uri = uri
+        self.version = version
+        self.headers = HTTPHeaders() if headers is None else headers
+        self.body = body or b""
+        context = getattr(connection, "context", None)
+        self.remote_ip: str | None = getattr(context, "remote_ip", None)
+        self.protocol: str = getattr(context, "protocol", "http")
+        self.host = host or self.headers.get("Host") or "127.0.0.1"
+        self.files = files or {}
+        self.connection = connection
+        self.path, _, self.query = (uri or "").partition("?")
+        self.body_arguments: dict[str, list[bytes]] = {}
+        self._start_time = time.time()
+        self._finish_time: float | None = None
+
+    @functools.cached_property
+    def query_arguments(self) -> dict[str, list[bytes]]:
+        """The arguments of the query, {name: [value, …]}; what is malformed is left out."""
+        return parse_qs_bytes(self.query)
+
+    @functools.cached_property
+    def arguments(self) -> dict[str, list[bytes]]:
+        """The arguments of query and body together, the query's first."""
+        merged = {name: list(values) for name, values in self.query_arguments.items()}
+        for name, values in self.body_arguments.items():
+            merged.setdefault(name, []).extend(values)
+        return merged
+
+    @functools.cached_property
+    def cookies(self) -> Any:
+        """The cookies, as an `http.cookies.SimpleCookie`; names it refuses are left out."""
+        from http.cookies import CookieError, SimpleCookie
+
+        cookies: SimpleCookie = SimpleCookie()
+        for name, value in parse_cookie(self.headers.get("Cookie", "")).items():
+            try:
+                cookies[name] = value
+            except CookieError:
+                gen_log.debug("cookie with an illegal name left out: %r", name)
+        return cookies
+
+    def supports_http_1_1(self) -> bool:
+        """Tell whether the client speaks HTTP/1.1."""
+        return self.version != "HTTP/1.0"
+
+    def write(self, chunk: bytes) -> Future[None]:
+        """Write to the connection, as `connection.write`."""
+        assert isinstance(chunk, bytes), "write() takes bytes"
+        return self.connection.write(chunk)  # type: ignore[no-any-return]
+
+    def finish(self) -> None:
+        """Finish the answer, as `connection.finish`."""
+        self.connection.finish()
+        self._finish_time = time.time()
+
+    def full_url(self) -> str:
+        """Return the URL that the client asked for."""
+        return f"{self.protocol}://{self.host}{self.uri}"
+
+    def request_time(self) -> float:
+        """Return the seconds from the request's head to its finished answer, or to now."""
+        return (self._finish_time or time.time()) - self._start_time
+
+    def get_ssl_certificate(self, binary_form: bool = False) -> Any:
+        """Return the client's certificate as `SSLSocket.getpeercert`; None if there is none."""
+        getpeercert = getattr(self.connection.stream.socket, "getpeercert", None)
+        return None if getpeercert is None else getpeercert(binary_form=binary_form)
+
+    def _parse_body(self) -> None:
+        """Take the arguments and files out of a form.  Any other body stays as it is."""
+        content_type = self.headers.get("Content-Type", "")
+        if content_type:
+            parse_body_arguments(
+                content_type, self.body, self.body_arguments, self.files, self.headers
+            )
+
+    def __repr__(self) -> str:
+        names = ("protocol", "host", "method", "uri", "version", "remote_ip")
+        args = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({args})"
+
+
+class HTTPFile(dict[str, Any]):
+    """A file of a form: `filename`, `body` (bytes), `content_type`, as keys or attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+# ---- forms, URLs, cookies, dates ----
+
+
+def parse_qs_bytes(query: str | bytes) -> dict[str, list[bytes]]:
+    """Return {name: [value, …]} of a query or an urlencoded form; values are bytes.
+
+    They need not be UTF-8, so decoding them is left to who knows.  Never raises.
+
+    >>> parse_qs_bytes("a=1&a=%E4&b=")
+    {'a': [b'1', b'\\xe4'], 'b': [b'']}
+    """
+    if not query:
+        return {}
+    from urllib.parse import parse_qs
+
+    # latin-1 maps every byte to one character, and back.
+    if isinstance(query, bytes):
+        query = query.decode("latin-1")
+    pairs = parse_qs(query, keep_blank_values=True, encoding="latin-1")
+    return {
+        name: [value.encode("latin-1", "replace") for value in values]
+        for name, values in pairs.items()
+    }
+
+
+def parse_body_arguments(
+    content_type: str,
+    body: bytes,
+    arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]],
+    headers: HTTPHeaders | None = None,
+) -> None:
+    """Add what a form's `body` holds to `arguments` and `files`.
+
+    Urlencoded and multipart forms are understood; other types are left alone.  A malformed
+    form is a warning in the log.  Tornado 4.4: parse_body_arguments.
+    """
+    kind = content_type.lower()
+    if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+        return
+    if headers and "Content-Encoding" in headers:
+        gen_log.warning("Unsupported Content-Encoding: %s", headers["Content-Encoding"])
+        return
+    if kind.startswith("application/x-www-form-urlencoded"):
+        for name, values in parse_qs_bytes(body).items():
+            arguments.setdefault(name, []).extend(values)
+        return
+    boundary = _parse_parameters(content_type)[1].get("boundary", "")
+    if boundary:
+        parse_multipart_form_data(boundary.encode("latin-1", "replace"), body, arguments, files)
+    else:
+        gen_log.warning("Invalid multipart/form-data: no boundary")
+
+
+def parse_multipart_form_data(
+    boundary: bytes,
+    data: bytes,
+    arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]],
+) -> None:
+    """Add the parts of a multipart form to `arguments` and `files` (RFC 7578).
+
+    At most MAX_MULTIPART_PARTS are looked at.  What is malformed is a warning in the log, and
+    is left out.  Tornado 4.4: parse_multipart_form_data.
+    """
+    if boundary.startswith(b'"') and boundary.endswith(b'"'):
+        boundary = boundary[1:-1]
+    final = data.rfind(b"--" + boundary + b"--")
+    if final == -1:
+        gen_log.warning("Invalid multipart/form-data: no final boundary")
+        return
+    parts = data[:final].split(b"--" + boundary + b"\r\n", MAX_MULTIPART_PARTS + 1)
+    if len(parts) > MAX_MULTIPART_PARTS + 1:
+        gen_log.warning("multipart/form-data with more than %d parts", MAX_MULTIPART_PARTS)
+        return
+    for part in parts:
+        if part:
+            _parse_part(part, arguments, files)
+
+
+def _parse_part(
+    part: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]
+) -> None:
+    end = part.find(b"\r\n\r\n", 0, MAX_PART_HEADER_BYTES)
+    if end == -1:
+        gen_log.warning("multipart/form-data missing headers")
+        return
+    try:
+        headers = HTTPHeaders.parse(part[:end].decode("utf-8", "replace"))
+    except HTTPInputError as error:
+        gen_log.warning("Invalid multipart/form-data: %s", error)
+        return
+    disposition, parameters = _parse_parameters(headers.get("Content-Disposition", ""))
+    if disposition != "form-data" or not part.endswith(b"\r\n"):
+        gen_log.warning("Invalid multipart/form-data")
+        return
+    value = part[end + 4 : -2]
+    name = parameters.get("name")
+    if not name:
+        gen_log.warning("multipart/form-data value missing name")
+    elif parameters.get("filename"):
+        file = HTTPFile(
+            filename=parameters["filename"],
+            body=value,
+            content_type=headers.get("Content-Type", "application/unknown"),
+        )
+        files.setdefault(name, []).append(file)
+    else:
+        arguments.setdefault(name, []).append(value)
+
+
+def _parse_parameters(field: str) -> tuple[str, dict[str, str]]:
+    r"""Return the value of a field, and its parameters.
+
+    >>> _parse_parameters('form-data; name="a;b"; filename="x\\"y"')
+    ('form-data', {'name': 'a;b', 'filename': 'x"y'})
+    """
+    value, _, rest = field.partition(";")
+    parameters: dict[str, str] = {}
+    for match in re.finditer(r'\s*([^=;\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))', rest):
+        name, quoted, plain = match.groups()
+        if quoted is not None:
+            parameters[name.lower()] = re.sub(r"\\(.)", r"\1", quoted)
+        else:
+            parameters[name.lower()] = plain.strip()
+    return value.strip().lower(), _decode_extended(parameters)
+
+
+def _decode_extended(parameters: dict[str, str]) -> dict[str, str]:
+    """Replace `name*=utf-8''%e2%82%ac` by the `name` that it stands for (RFC 8187)."""
+    for name in [name for name in parameters if name.endswith("*")]:
+        charset, _, rest = parameters.pop(name).partition("'")
+        from urllib.parse import unquote
+
+        try:
+            parameters[name[:-1]] = unquote(rest.partition("'")[2], charset, errors="strict")
+        except (LookupError, UnicodeDecodeError):
+            gen_log.warning("parameter %s in an unknown encoding left out", name)
+    return parameters
+
+
+def url_concat(
+    url: str, args: Mapping[str, Any] | Iterable[tuple[str, Any]] | None
+) -> str:
+    """Return `url` with `args` (a dict or pairs) added to its query.
+
+    >>> url_concat("http://example.com/foo?a=b#top", [("c", "d"), ("c", "d2")])
+    'http://example.com/foo?a=b&c=d&c=d2#top'
+    """
+    if args is None:
+        return url
+    from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    query.extend(args.items() if isinstance(args, Mapping) else args)
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def parse_cookie(cookie: str) -> dict[str, str]:
+    """Return {name: value} of a Cookie field, as browsers write it and read it.
+
+    >>> parse_cookie('a=b; c="d"; e')
+    {'a': 'b', 'c': 'd', '': 'e'}
+    """
+    cookies: dict[str, str] = {}
+    for piece in cookie.split(";"):
+        name, equals, value = piece.partition("=")
+        name, value = (name.strip(), value.strip()) if equals else ("", name.strip())
+        if name or value:
+            cookies[name] = _unquote_cookie(value)
+    return cookies
+
+
+def _unquote_cookie(value: str) -> str:
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+
+    def unescape(match: re.Match[str]) -> str:
+        return chr(int(match[1], 8)) if match[1] else str(match[2])
+
+    # One pass, so that thousands of escapes cost linear time.
+    return re.sub(r"\\(?:([0-3][0-7][0-7])|(.))", unescape, value[1:-1])
+
+
+def format_timestamp(ts: Any) -> str:
+    """Return a time as HTTP writes it.  `ts`: seconds, a time tuple or a datetime; all are UTC.
+
+    >>> format_timestamp(1359312200)
+    'Sun, 27 Jan 2013 18:43:20 GMT'
+    """
+    import datetime
+    from calendar import timegm
+
+    if isinstance(ts, datetime.datetime):
+        ts = timegm(ts.utctimetuple())
+    elif isinstance(ts, (tuple, time.struct_time)):
+        ts = timegm(ts)
+    elif not isinstance(ts, (int, float)):
+        raise TypeError(f"unknown timestamp type: {ts!r}")
+    moment = time.gmtime(ts)
+    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.tm_wday]
+    # Not strftime's names of days and months: those follow the locale.
+    month = (
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    )[moment.tm_mon - 1]  # fmt: skip
+    return (
+        f"{day}, {moment.tm_mday:02d} {month} {moment.tm_year:04d} "
+        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} GMT"
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "responses":  # {code: reason}; loading http.client takes longer than this module
+        from http.client import responses
+
+        return responses
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
