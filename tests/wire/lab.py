@@ -14,14 +14,16 @@ import json
 import os
 import re
 import select
+import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +53,9 @@ class Server:
     """The application in a process of its own, and what can be seen of it from outside."""
 
     def __init__(self, *, nofile: int | None = None, delegate: bool = False,
-                 async_callback: bool = False, **changes: object) -> None:
+                 async_callback: bool = False, trust: ssl.SSLContext | None = None,
+                 **changes: object) -> None:
+        self.trust = trust  # of a client, if the server speaks TLS
         options: dict[str, object] = {"package": PACKAGE, "delegate": delegate,
                                       "async": async_callback, "server": CONFIGURATION | changes}
         if nofile is not None:
@@ -131,13 +135,27 @@ class Server:
         time.sleep(seconds)
         return (self.cpu_seconds() - before) / (time.monotonic() - started)
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the process for a while: what happens meanwhile, it finds when it goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
     def check_alive(self, after: str = "") -> float:
         """Fail unless /hello is answered within 2 s; seconds it took."""
+        __tracebackhide__ = True
         assert self.alive(), f"the server has died {after}\n{self.log()[-2000:]}"
-        outcome = talk(self, request(), within=2.0)
+        started = time.monotonic()
+        try:
+            outcome = talk(self, request(), within=2.0)
+        except OSError as error:  # no connection, or no handshake
+            raise AssertionError(f"/hello {after}: {error!r}\n{self.log()[-2000:]}") from error
         assert outcome.statuses == [200], outcome.report(
             f"/hello must be answered within 2 s, always {after}", "no 200")
-        return outcome.seconds
+        return time.monotonic() - started
 
 
 def tracebacks(log: str) -> str:
@@ -317,10 +335,13 @@ class Client:
         self._last_sent = time.monotonic()
         self.socket.settimeout(within)
         try:
-            self.socket.sendall(data)
+            self._send(data)
         except OSError:  # also a timeout: the server does not read any more
             return False
         return True
+
+    def _send(self, data: bytes) -> None:
+        self.socket.sendall(data)
 
     def drip(self, data: bytes, pause: float = 0.001, size: int = 1) -> None:
         """Send piece by piece, each a segment of its own."""
@@ -355,6 +376,14 @@ class Client:
                        bytes(self.raw[self._parsed:]), self.closed,
                        time.monotonic() - started, self.broken)
 
+    def drain(self, within: float = PATIENCE) -> Outcome:
+        """Read until the server closes, whatever it says; no answer is parsed."""
+        started = time.monotonic()
+        while not self.closed and (left := started + within - time.monotonic()) > 0:
+            self._receive_some(left)
+        return Outcome(bytes(self.sent), bytes(self.raw), [], b"", self.closed,
+                       time.monotonic() - started)
+
     def _finals(self) -> int:
         return sum(answer.status >= 200 for answer in self.answers)
 
@@ -384,10 +413,99 @@ class Client:
             self.broken = str(error)
 
 
+class TLSClient(Client):
+    """A client that sees its own records: `ssl` over two memory buffers, the socket in our hands.
+
+    `record` is the size of the records it writes, `segment` that of the segments it sends, both in
+    bytes and unlimited if None.
+    """
+
+    def __init__(self, server: Server, heads: Collection[int] = (),
+                 receive_buffer: int | None = None, *, segment: int | None = None,
+                 record: int | None = None, version: ssl.TLSVersion | None = None,
+                 handshake: bool = True) -> None:
+        super().__init__(server, heads, receive_buffer)
+        assert server.trust is not None
+        context = server.trust if version is None else copy_of(server.trust, version)
+        self.segment, self.record = segment, record
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        if handshake:
+            try:
+                self.handshake()
+            except OSError:
+                self.socket.close()
+                raise
+
+    def handshake(self) -> None:
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self._read_records(deadline - time.monotonic())
+            else:
+                self.flush()
+                return
+
+    def flush(self) -> None:
+        """Send the records that are ready."""
+        data = self.outgoing.read()
+        if self.segment is None:
+            self.socket.sendall(data)
+            return
+        for at in range(0, len(data), self.segment):
+            self.socket.sendall(data[at:at + self.segment])
+            time.sleep(0.0003)
+
+    def _read_records(self, seconds: float) -> None:
+        self.socket.settimeout(max(0.001, seconds))
+        data = self.socket.recv(1 << 18)
+        if not data:
+            raise ConnectionResetError("closed by the server")
+        self.incoming.write(data)
+
+    def _send(self, data: bytes) -> None:
+        size = self.record or len(data) or 1
+        for at in range(0, len(data), size):
+            self.tls.write(data[at:at + size])
+        self.flush()
+
+    def _receive_some(self, seconds: float) -> None:
+        try:
+            while True:
+                try:
+                    data = self.tls.read(1 << 18)
+                except ssl.SSLWantReadError:
+                    self._read_records(seconds)
+                    continue
+                self.raw += data
+                self.closed = not data
+                return
+        except TimeoutError:
+            return
+        except OSError:  # a reset, or the end of TLS: all are ways of closing
+            self.closed = True
+
+
+def copy_of(trust: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """The same trust, for this version of TLS alone."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(cadata=b"".join(trust.get_ca_certs(binary_form=True)))
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+def connect(server: Server, heads: Collection[int] = ()) -> Client:
+    """A client that speaks what the server speaks."""
+    return Client(server, heads) if server.trust is None else TLSClient(server, heads)
+
+
 def talk(server: Server, data: bytes, count: int | None = 1, within: float = PATIENCE,
          end: bool = False, heads: Collection[int] = ()) -> Outcome:
     """Send `data` on a new connection and read `count` answers (None: until it is closed)."""
-    with Client(server, heads) as client:
+    with connect(server, heads) as client:
         client.send(data)
         if end:
             client.end()
