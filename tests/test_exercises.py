@@ -206,6 +206,11 @@ def test_second(lab):
 
 
 @diagnosis("M01", "Box.get")
+def unforeseen(lab):
+    return lab.facts["no"]["such"]["fact"]
+
+
+@diagnosis("M01", "Box.get")
 def doubled(lab):
     if lab.facts.get("got") == "twotwo":
         return "You gave it twice."

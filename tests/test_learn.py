@@ -83,6 +83,24 @@ def test_misuse_is_one_clear_sentence(mine: Path, capsys: pytest.CaptureFixture[
     assert "Traceback" not in err
 
 
+@pytest.mark.skipif(not (ROOT / "minitornado" / "__main__.py").exists(),
+                    reason="there is no command line to mount it in")
+def test_the_commands_that_it_tells_to_type_exist(
+        mine: Path, capsys: pytest.CaptureFixture[str]):
+    told = set()
+    for line in ("check ex13", "start ex13", "hint ex13", "hint ex13", "hint ex13"):
+        told |= {text.removeprefix("next: ") for text in run(capsys, line)[1].splitlines()
+                 if text.startswith("next: ")}
+    assert len(told) == 4  # start, check, hint, solution
+    for command in sorted(told):
+        python, *arguments = command.split()
+        assert python == "python"
+        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=os.environ,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode in (0, 1), command
+        assert done.stderr == "", command
+
+
 def test_it_runs_as_a_module(mine: Path):
     done = subprocess.run([sys.executable, "-m", "minitornado.classroom.learn", "list"], cwd=ROOT,
                           env=os.environ, capture_output=True, text=True, timeout=60)

@@ -79,10 +79,18 @@ def _failure(tests: ModuleType, scenario: Callable[[Lab], None], lab: Lab) -> di
         "traceback": "" if expected else "".join(traceback.format_exception(lab.error)),
     }
     for known in vars(tests).values():
-        if isinstance(known, Diagnosis) and (sentence := known.diagnose(lab)) is not None:
+        if isinstance(known, Diagnosis) and (sentence := _sentence(known, lab)) is not None:
             return failure | {"diagnosis": known.id, "misconception": known.misconception,
                               "blank": known.blank, "idea": sentence}
     return failure
+
+
+def _sentence(known: Diagnosis, lab: Lab) -> str | None:
+    try:
+        return known.diagnose(lab)
+    except Exception:
+        # It tries the learner's code in its turn, which may fail in ways that no author foresaw.
+        return None
 
 
 def _named(error: BaseException) -> str:

@@ -12,6 +12,7 @@ or None.  The first that speaks is the message; so each mistake has one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,8 @@ class Lab:
     def __init__(self) -> None:
         self.steps: list[str] = []          # what the scenario did, in sentences without a stop
         self.events: list[str] = []         # what happened, comparable with another run's
-        self.facts: dict[str, Any] = {}     # what the diagnoses want to know
+        # What the diagnoses want to know; None where a scenario did not come so far.
+        self.facts: defaultdict[str, Any] = defaultdict(lambda: None)
         self.error: BaseException | None = None  # how it ended, if not well
 
     def step(self, text: str) -> None:

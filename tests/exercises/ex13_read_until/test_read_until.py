@@ -42,6 +42,15 @@ def test_answer_ends_at_the_first_delimiter(lab: Lab) -> None:
     lab.check(buffer.packet(REQUEST * 2) == 28, f"expected the end at 28, got {buffer.answer}")
 
 
+def test_delimiter_at_the_very_beginning(lab: Lab) -> None:
+    """The delimiter is all that comes.
+
+    A message may be empty but for its end; position 0 is a position.
+    """
+    buffer = Growing(lab)
+    lab.check(buffer.packet(END) == 4, f"expected the end at 4, got {buffer.answer}")
+
+
 def test_nothing_yet_is_none(lab: Lab) -> None:
     """A request is here but for its last byte.
 
@@ -85,7 +94,8 @@ def test_16_kib_dripped_cost_linear_time(lab: Lab) -> None:
     read, buffer = ReadUntil(END), CountingBuffer()
     for _ in range(DRIPPED_BYTES):
         buffer += b"x"
-        read.find_end(buffer, False)
+        answer = read.find_end(buffer, False)
+        lab.check(answer is None, f"expected None while no delimiter is here, got {answer}")
     lab.facts["looks"] = buffer.looks
     most = MAX_LOOKS_PER_BYTE * DRIPPED_BYTES
     lab.check(buffer.looks <= most,
@@ -150,6 +160,7 @@ def test_second_read_is_refused(lab: Lab) -> None:
     """
     client, reader = connected(lab)
     reader.read()
+    lab.check(not reader.done, "expected the read to wait: nothing has come")
     lab.step("read_until again, while the first one waits")
     try:
         reader.stream.read_until(END)
@@ -171,8 +182,7 @@ def test_limit_closes_the_stream(lab: Lab) -> None:
     client, reader = connected(lab)
     reader.read(max_bytes=10)
     client.sends(b"x" * 11)
-    lab.facts |= {"max_bytes": 10, "waits": not reader.done,
-                  "limit_alone": Growing(Lab(), max_bytes=10).packet(b"x" * 11) is not None}
+    lab.facts |= {"max_bytes": 10, "waits": not reader.done}
     lab.check(reader.stream.closed(), "expected the stream to be closed; it is open")
     lab.check(isinstance(reader.stream.error, UnsatisfiableReadError),
               f"expected UnsatisfiableReadError as the stream's error, got {reader.stream.error!r}")
@@ -207,9 +217,17 @@ def test_two_packets_real(lab: Lab) -> None:
 # ---- known mistakes, in the order in which they are ruled out ----
 
 
+@diagnosis("M27", "BaseIOStream.read_until")
+def no_return(lab: Lab) -> str | None:
+    if lab.facts["returned"] is False and waiting_read_returns() is None:
+        return ("read_until returned None: who asks needs the Future, to be told when the bytes "
+                "are here.")
+    return None
+
+
 @diagnosis("M27", "BaseIOStream.start_read")
 def lost_future(lab: Lab) -> str | None:
-    if lab.facts.get("returned", "a Future") is None and lab.facts["resolved"]:
+    if lab.facts["returned"] is False and waiting_read_returns() is not None:
         return ("The answer was there at once: _handle_read resolved the Future and cleared "
                 "self._read_future, and you returned what it held by then, None.")
     return None
@@ -217,7 +235,7 @@ def lost_future(lab: Lab) -> str | None:
 
 @diagnosis("M15", "BaseIOStream.start_read")
 def two_readers(lab: Lab) -> str | None:
-    if lab.facts.get("two_readers"):
+    if lab.facts["two_readers"]:
         return ("The second read took the place of the first, whose Future nobody will ever "
                 "resolve. Refuse it; Tornado says \"Already reading\".")
     return None
@@ -225,7 +243,7 @@ def two_readers(lab: Lab) -> str | None:
 
 @diagnosis("M16", "BaseIOStream.start_read")
 def waits_first(lab: Lab) -> str | None:
-    if lab.facts.get("in_buffer") and not lab.facts["done"] and not lab.facts["recvs"]:
+    if lab.facts["in_buffer"] and not lab.facts["done"] and not lab.facts["recvs"]:
         return ("Nothing more will ever arrive: the request is in your buffer already. Look "
                 "there first, and wait only if it is not enough.")
     return None
@@ -233,7 +251,7 @@ def waits_first(lab: Lab) -> str | None:
 
 @diagnosis("M16", "BaseIOStream.start_read")
 def recv_first(lab: Lab) -> str | None:
-    if lab.facts.get("in_buffer") and lab.facts.get("recvs"):
+    if lab.facts["in_buffer"] and lab.facts["recvs"]:
         return ("The message was in your buffer, and you asked the kernel all the same: a syscall "
                 "more for every pipelined request. Look in the buffer first.")
     return None
@@ -242,7 +260,7 @@ def recv_first(lab: Lab) -> str | None:
 @diagnosis("M16", "ReadUntil.find_end")
 def strips(lab: Lab) -> str | None:
     got = answer_of(lab)
-    if got is not None and got + END == REQUEST:
+    if got is not None and got + END in (REQUEST, END):
         return ("Your answer stops before the delimiter, so its 4 bytes stay in the buffer, and "
                 "the next message begins with them.")
     return None
@@ -258,9 +276,18 @@ def last_delimiter(lab: Lab) -> str | None:
 
 
 @diagnosis("M17", "ReadUntil.find_end")
+def zero_is_nothing(lab: Lab) -> str | None:
+    if lab.facts["seen"] == END and lab.facts["waits"] and alone(REQUEST) == 28:
+        return ("The delimiter is here, at position 0, and you take that for \"not found\": find "
+                "says -1 if there is none, and 0 is a place.")
+    return None
+
+
+@diagnosis("M17", "ReadUntil.find_end")
 def straddle(lab: Lab) -> str | None:
-    seen, newest = lab.facts.get("seen", b""), lab.facts.get("newest", b"")
-    if lab.facts.get("waits") and seen.endswith(END) and END not in newest:
+    seen, newest = (lab.facts["seen"] or b""), (lab.facts["newest"] or b"")
+    if (lab.facts["waits"] and seen.endswith(END) and END not in newest
+            and alone(REQUEST) == 28 and alone(REQUEST[:-1], REQUEST[-1:]) is None):
         return (f"{seen[-4:-len(newest)]!r} was here, then came {newest!r}: the delimiter "
                 "straddles two packets. Search from three bytes further back.")
     return None
@@ -268,7 +295,7 @@ def straddle(lab: Lab) -> str | None:
 
 @diagnosis("M17", "ReadUntil.find_end")
 def rescan(lab: Lab) -> str | None:
-    if lab.facts.get("looks", 0) > MAX_LOOKS_PER_BYTE * DRIPPED_BYTES:
+    if (lab.facts["looks"] or 0) > MAX_LOOKS_PER_BYTE * DRIPPED_BYTES:
         return (f"You looked at {lab.facts['looks']:,} bytes to search {DRIPPED_BYTES:,}: at the "
                 "first one again after every packet. Remember how far you have searched.")
     return None
@@ -276,16 +303,17 @@ def rescan(lab: Lab) -> str | None:
 
 @diagnosis("M17", "BaseIOStream.read_until")
 def limit_dropped(lab: Lab) -> str | None:
-    if lab.facts.get("limit_alone") and lab.facts["waits"]:
-        return ("Your find_end keeps a limit, and the stream never heard of one: read_until did "
-                "not hand max_bytes on.")
+    if lab.facts["max_bytes"] == 10 and lab.facts["waits"] and limit_handed_on() is None:
+        return ("read_until was given max_bytes=10 and made a ReadUntil without it: so nobody "
+                "counts.")
     return None
 
 
 @diagnosis("M17", "ReadUntil.find_end")
 def no_limit(lab: Lab) -> str | None:
-    seen, most = len(lab.facts.get("seen", b"")), lab.facts.get("max_bytes")
-    if most is not None and lab.facts["waits"] and seen > most:
+    seen, most = len(lab.facts["seen"] or b""), lab.facts["max_bytes"]
+    if (most is not None and lab.facts["waits"] and seen > most
+            and alone(b"x" * (most + 1), max_bytes=most) is None):
         return (f"{seen} bytes are here, {most} were allowed, and you wait for more. Check the "
                 "limit while there is no delimiter, too: a head without an end fills the memory.")
     return None
@@ -385,11 +413,9 @@ class Reader:
         limit = "" if max_bytes is None else f", max_bytes={max_bytes}"
         self.lab.step(f"read_until(b'\\r\\n\\r\\n'{limit})")
         self.done, self.got = False, None
-        self.lab.facts |= {"done": False, "resolved": False}
+        self.lab.facts["done"] = False
         future = self.stream.read_until(END, max_bytes)
-        self.lab.facts["returned"] = future
-        if future is None:
-            self.lab.facts["resolved"] = not self.stream.reading()
+        self.lab.facts["returned"] = future is not None
         self.lab.check(future is not None, "expected read_until to return a Future, got None")
         future.add_done_callback(self._resolved)
 
@@ -423,11 +449,38 @@ class Noting(Client):
 
     def sends(self, data: bytes) -> None:
         facts = self.kernel.lab.facts
-        facts["seen"], facts["newest"] = facts.get("seen", b"") + data, data
+        facts["seen"], facts["newest"] = (facts["seen"] or b"") + data, data
         super().sends(data)
 
 
 def answer_of(lab: Lab) -> bytes | None:
     """The bytes that were delivered, or that find_end points at; None if there are none."""
-    answer = lab.facts.get("answer")
+    answer = lab.facts["answer"]
     return answer if isinstance(answer, bytes) else None
+
+
+# What the diagnoses try for themselves, so that a mistake elsewhere is not taken for theirs.
+
+
+def alone(*packets: bytes, max_bytes: int | None = None) -> object:
+    """What ReadUntil.find_end says after the last of `packets`; what it raises is an answer too."""
+    buffer = Growing(Lab(), max_bytes)
+    try:
+        return [buffer.packet(packet) for packet in packets][-1]
+    except Exception as error:
+        return error
+
+
+def waiting_read_returns() -> object:
+    """What read_until returns while nothing has come."""
+    _, reader = connected(Lab())
+    return reader.stream.read_until(END)
+
+
+def limit_handed_on() -> object:
+    """The max_bytes of the read that read_until(…, 10) begins."""
+    _, reader = connected(Lab())
+    begun: list[ReadUntil] = []
+    reader.stream.start_read = begun.append  # type: ignore[method-assign,assignment]
+    reader.stream.read_until(END, 10)
+    return begun[0].max_bytes if begun else "nothing was begun"
