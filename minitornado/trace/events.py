@@ -1,0 +1,335 @@
+"""Events: what a trace is made of, and how it is kept.
+
+    seq   kind       name                      parent  cause  link
+    72    poll       epoll_wait
+    73    ready      (c1: READ)                          72     45
+    74    run        IOStream._handle_events             73     45
+    ...
+    90      resolve  Future.set_result            81
+    99    done       (of 74)
+
+An Event is one line of that table.  Three edges lead from it to earlier ones, and are never
+mixed up:
+
+    parent   where am I?       the bracket that is open around this event: the stack
+    cause    why now?          the readiness, the resolution, the add_callback that made it run
+    link     who asked?        the add_handler, add_done_callback, call_at that registered it
+
+Brackets are opened by a `call` (of a probed function), a `run` (the loop, or a Future, calls
+what it was given) or a `resume` (a coroutine goes on), and closed by an event whose `of` is
+the opener.  All other kinds are points.
+
+    call    -> return | raise      (of a coroutine's first segment: also yield)
+    run     -> done | raise
+    resume  -> yield | return | raise
+
+A Trace is a sequence of Events with the questions that views and checks ask of it, and its
+form on disk: JSON, one object a line, the first of them a header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+FORMAT = "minitornado-trace"
+VERSION = 1
+
+OPENERS = frozenset({"call", "run", "resume"})
+CLOSERS = frozenset({"return", "raise", "yield", "done"})
+POINTS = frozenset(
+    {"schedule", "cancel", "poll", "ready", "resolve", "syscall", "begin", "end", "fork", "note"}
+)
+KINDS = OPENERS | CLOSERS | POINTS
+
+#: From the kernel up to the application.
+LAYERS = ("kernel", "loop", "future", "coroutine", "stream", "tcp", "http1", "server", "app")
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that happened.  A field that says nothing is None.
+
+    seq     position in the process's total order, from 1
+    kind    one of KINDS
+    name    qualified name of the function ("IOStream.write"), of the syscall ("recv"), or of
+            what begins and ends ("connection", "request")
+    mod     module of the function; "kernel" for syscalls
+    layer   one of LAYERS
+    lane    the thread it happened in: "loop", "thread-1"; with a process before it after a merge
+    t       nanoseconds since the trace began; the one field that differs from run to run
+    turn    of the loop: the number of polls that have returned; 0 in other lanes
+    depth   number of brackets open around it
+    parent, cause, link     seq of another event, see above
+    of      seq of the opener that this event closes
+    conn    the connection, "c3", and
+    req     the request, "c3r2", for which it happened: by causality, not by fd
+    fd      role of the fd: "listen1", "c3", "waker1", "epoll1"
+    obj     the receiver, by class and order of first appearance: "IOStream#1", "Future#7"
+    src     "iostream.py:122": the function; for resume and yield, the line that goes on or waits
+    step    key of a concept, shared by all tables: "accept", "recv", "resume"
+    data    what else there is to say:
+
+        call      args {name: summary}; coroutine: True for the first segment of one
+        run       how ("callback", "timer", "fd", "future"), handle (its number), args
+        resume    target: what it waited for ("Future#7"); value or error that it goes on with
+        return    value (a summary); delta {name: [before, after]}: what changed in the receiver
+        yield     target: what it waits for
+        raise     error: name of the exception's class, or of its errno ("EAGAIN")
+        done      value; delta
+        schedule  how, handle, target (name of what is to run), events (of an fd), seconds (of a
+                  timer), recurring: True for the handler of an fd
+        cancel    how, handle, target
+        poll      wait ("none", "timer", "forever"), ready (how many fds)
+        ready     how ("fd", "timer"), events ("READ", "READ|WRITE", ...), handle
+        resolve   value or error; waiting (how many callbacks)
+        syscall   bytes, asked, value, error, op ("ADD", "MOD", "DEL"), events, as fits
+        note      text
+
+        Bytes are summarised as their number ("28 bytes"); `head`, their beginning, is there
+        only if it was asked for.
+    """
+
+    seq: int
+    kind: str
+    name: str
+    mod: str | None = None
+    layer: str | None = None
+    lane: str = "loop"
+    t: int = 0
+    turn: int = 0
+    depth: int = 0
+    parent: int | None = None
+    cause: int | None = None
+    link: int | None = None
+    of: int | None = None
+    conn: str | None = None
+    req: str | None = None
+    fd: str | None = None
+    obj: str | None = None
+    src: str | None = None
+    step: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that say something, in their order."""
+        values = ((name, getattr(self, name)) for name in FIELDS)
+        return {name: value for name, value in values if value is not None and value != {}}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Event:
+        """Return the event that `to_dict` told of; fields of a later version are dropped."""
+        return cls(**{name: value for name, value in values.items() if name in FIELDS})
+
+
+FIELDS = tuple(entry.name for entry in fields(Event))
+
+
+class Trace:
+    """A sequence of events, in the order of `seq`.
+
+    A selection made by `filter` is a Trace too.  It still knows the whole: `trace[seq]` finds
+    every event, so the edges of what is visible can be followed through what is not.
+
+    `meta`: what the header line says (table, level, ...).  `sources`: module -> path of its
+    file, of a live trace only; paths mean nothing on another machine.
+    """
+
+    def __init__(
+        self,
+        events: Iterable[Event] = (),
+        meta: dict[str, Any] | None = None,
+        whole: Trace | None = None,
+    ) -> None:
+        self.events: list[Event] = list(events)
+        self.meta: dict[str, Any] = {} if meta is None else meta
+        self.sources: dict[str, str] = {} if whole is None else whole.sources
+        self.whole: Trace = self if whole is None else whole
+        self._by_seq: dict[int, Event] = {}
+        self._closers: dict[int, Event] = {}
+        self._children: dict[int | None, list[Event]] = {}
+        self._indexed = 0
+        self._first_indexed: Event | None = None
+
+    # ---- a sequence ----
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, seq: int) -> Event:
+        """Return the event number `seq` of the whole trace; KeyError if it isn't there (any more)."""
+        return self.whole._index()._by_seq[seq]
+
+    def get(self, seq: int | None) -> Event | None:
+        """Return the event number `seq` of the whole trace, or None."""
+        return None if seq is None else self.whole._index()._by_seq.get(seq)
+
+    def __contains__(self, seq: object) -> bool:
+        """Tell whether the event number `seq` is in this selection."""
+        return seq in self._index()._by_seq
+
+    # ---- brackets and edges ----
+
+    def closer(self, opener: Event) -> Event | None:
+        """Return the event that closed the bracket; None if it is open, or `opener` opens none."""
+        return self.whole._index()._closers.get(opener.seq)
+
+    def opener(self, event: Event) -> Event:
+        """Return the opener of a closer; any other event is its own."""
+        return event if event.of is None else self[event.of]
+
+    def children(self, opener: Event | None) -> list[Event]:
+        """Return the events right inside the bracket, its closer left out; None: outside of all."""
+        return self.whole._index()._children.get(None if opener is None else opener.seq, [])
+
+    def ancestors(self, event: Event) -> Iterator[Event]:
+        """Yield the brackets around an event, from the inside out."""
+        parent = self.get(event.parent)
+        while parent is not None:
+            yield parent
+            parent = self.get(parent.parent)
+
+    def why(self, event: Event) -> Iterator[Event]:
+        """Yield the causes of an event back to the kernel: of the bracket around it, and so on.
+
+        Each is the `cause` of the innermost bracket that has one.
+        """
+        at: Event | None = event
+        while at is not None:
+            cause = self.get(at.cause)
+            if cause is not None:
+                yield cause
+                at = cause
+            else:
+                at = self.get(at.parent)
+
+    def visible(self, seq: int | None) -> Event | None:
+        """Return the event `seq`, or the nearest in this selection that stands for it.
+
+        An event that was filtered out is stood for by its bracket, or by its cause.
+        """
+        shown = self._index()._by_seq
+        event = self.get(seq)
+        while event is not None and event.seq not in shown:
+            up = event.of if event.of is not None else event.parent
+            event = self.get(up if up is not None else event.cause)
+        return event
+
+    # ---- selections ----
+
+    def filter(
+        self,
+        predicate: Callable[[Event], bool] | None = None,
+        *,
+        level: str | None = None,
+        **wanted: Any,
+    ) -> Trace:
+        """Return the events for which `predicate` holds and whose fields are as `wanted`.
+
+        A wanted value may be a collection of values: `filter(conn="c1", kind={"run", "resolve"})`.
+        `level`: "full" is everything, "chain" leaves out the calls in between.
+        """
+        tests = [
+            (name, want if isinstance(want, Collection) and not isinstance(want, str) else (want,))
+            for name, want in wanted.items()
+        ]
+        unknown = [name for name in wanted if name not in FIELDS]
+        if unknown:
+            raise TypeError(f"an event has no field {unknown[0]!r}")
+        return Trace(
+            (
+                event
+                for event in self.events
+                if all(getattr(event, name) in want for name, want in tests)
+                and (predicate is None or predicate(event))
+                and (level != "chain" or self.level(event) == "chain")
+            ),
+            self.meta,
+            self.whole,
+        )
+
+    def level(self, event: Event) -> str:
+        """Return "chain" for what tells why something ran, "full" for calls on the way."""
+        opener = self.get(event.of) or event
+        if opener.kind != "call" or opener.data.get("coroutine"):
+            return "chain"
+        return "full"
+
+    def connections(self) -> list[str]:
+        """Return the names of the connections, in order of appearance."""
+        return list(dict.fromkeys(event.conn for event in self.events if event.conn is not None))
+
+    def requests(self, conn: str | None = None) -> list[str]:
+        """Return the names of the requests (of one connection), in order of appearance."""
+        return list(
+            dict.fromkeys(
+                event.req
+                for event in self.events
+                if event.req is not None and conn in (None, event.conn)
+            )
+        )
+
+    # ---- forms ----
+
+    def canonical(self) -> str:
+        """Return the events as JSON lines without their times: two equal runs have equal ones."""
+        lines = []
+        for event in self.events:
+            values = event.to_dict()
+            del values["t"]
+            lines.append(_to_json(values))
+        return "\n".join(lines) + "\n"
+
+    def dump(self, path: str | Path) -> None:
+        """Write the trace to a file: JSON lines, the header first."""
+        header = {"format": FORMAT, "version": VERSION, "meta": self.meta}
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(_to_json(header) + "\n")
+            for event in self.events:
+                file.write(_to_json(event.to_dict()) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trace:
+        """Read what `dump` wrote.  Raises ValueError if it is something else, or too new."""
+        with open(path, encoding="utf-8") as file:
+            header = json.loads(file.readline() or "{}")
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise ValueError(f"{path} is no trace: its first line is not a {FORMAT} header")
+            if header.get("version") != VERSION:
+                raise ValueError(f"{path} has version {header.get('version')}, not {VERSION}")
+            return cls((Event.from_dict(json.loads(line)) for line in file), header.get("meta"))
+
+    # ---- plumbing ----
+
+    def _index(self) -> Trace:
+        """Bring the indexes up to date: a live trace grows, and one with a ring loses its start."""
+        first = self.events[0] if self.events else None
+        if self._indexed > len(self.events) or first is not self._first_indexed:
+            self._by_seq.clear()
+            self._closers.clear()
+            self._children.clear()
+            self._indexed = 0
+            self._first_indexed = first
+        for event in self.events[self._indexed :]:
+            self._by_seq[event.seq] = event
+            if event.of is not None:
+                self._closers[event.of] = event
+            else:
+                self._children.setdefault(event.parent, []).append(event)
+        self._indexed = len(self.events)
+        return self
+
+
+def load(path: str | Path) -> Trace:
+    """Read a trace that `Trace.dump` wrote."""
+    return Trace.load(path)
+
+
+def _to_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
