@@ -272,7 +272,10 @@ def test_the_first_line_is_read_off_the_running_code_not_off_the_plan(
         tiny: Course, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(graft, "compile_copy", lambda course, exercise, module: compile(
         tiny.reference(module).read_text(), str(tiny.reference(module)), "exec"))
-    assert answer(tiny, "return self.thing").origins == "Box: reference · User: reference"
+    report = answer(tiny, "return self.thing")
+    assert report.origins == "Box: reference · User: reference"
+    assert report.todo == ["the Box.get that ran is not yours"]
+    assert not report.passed
 
 
 def test_an_exercise_that_is_not_begun_is_todo_and_nothing_runs(tiny: Course):

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import graft, source, workspace
-from .catalog import ROOT, Course, Exercise
+from .catalog import ROOT, Blank, Course, Exercise
 
 # A scenario takes milliseconds; a first import on a busy machine may take seconds.
 SCENARIO_SECONDS = 4.0
@@ -107,6 +107,9 @@ def check(course: Course, exercise: Exercise) -> Report:
     run = _Run(course, exercise, codes)
     run.play(None)
     results = [run.results.get(name, Result(name, NOT_RUN)) for name in names]
+    # Passing counts only for code that is hers by its own testimony.
+    todo += [f"the {blank.qualname} that ran is not yours" for blank in exercise.blanks
+             if run.origins and not _is_hers(course, blank, run.origins)]
     return Report(exercise, _origins(course, exercise, run.origins),
                   [_with_parting(course, exercise, result) for result in results], todo)
 
@@ -254,7 +257,7 @@ def _origins(course: Course, exercise: Exercise, files: dict[str, list[str]]) ->
     told: dict[str, str] = {}
     for blank in exercise.blanks:
         copy = course.copy(blank.module)
-        if files.get(f"{blank.module}:{blank.qualname}") != [str(copy)]:
+        if not _is_hers(course, blank, files):
             whose = "reference"
         elif not copy.exists():
             whose = "STUB (not begun)"
@@ -271,6 +274,10 @@ def _origins(course: Course, exercise: Exercise, files: dict[str, list[str]]) ->
         mine = any(Path(path).is_relative_to(course.learner_dir) for path in files.get(used, ()))
         told.setdefault(name, "YOURS" if mine else "reference")
     return " · ".join(f"{slot}: {whose}" for slot, whose in told.items())
+
+
+def _is_hers(course: Course, blank: Blank, files: dict[str, list[str]]) -> bool:
+    return files.get(f"{blank.module}:{blank.qualname}") == [str(course.copy(blank.module))]
 
 
 def _static_origins(course: Course, exercise: Exercise) -> str:
