@@ -85,7 +85,7 @@ class Runner:
             try:
                 yielded = self._step(awaited)
             except (StopIteration, Return) as stop:
-                return self.result_future.set_result(stop.value)
+                return self.result_future.set_result(stop.value)  # type: ignore[arg-type]
             except Exception as error:
                 return self.result_future.set_exception(error)
             awaited = self._convert(yielded)

@@ -22,9 +22,11 @@ delegate that raises.  RFC 9112 is the wire's book, RFC 9110 the meaning's.
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,7 +57,7 @@ LINGER_BYTES = 1024 * 1024
 # Bytes that no head may hold; CR, LF and TAB are looked at elsewhere.  RFC 9110 §5.5.
 _CONTROLS = bytes({*range(32), 127} - {9, 10, 13})
 
-# The digits are spelled out: int() takes "+5", " 5", "1_0" and "٥" as well.
+# The digits are spelled out: int() takes "+5", " 5", "1_0" and Arabic digits as well.
 _DIGITS = re.compile(r"[0-9]+")
 _CHUNK_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\x00]*)?\r\n")
 
@@ -198,7 +200,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self.params.header_timeout is not None and left == self.params.max_header_size:
                 # From here to the end of the head, not from byte to byte: else a client that
                 # drips would keep a connection for ever.
-                self._deadline.start(self.params.header_timeout, lambda: self._timed_out(read))
+                self._deadline.start(
+                    self.params.header_timeout, functools.partial(self._timed_out, read)
+                )
             data = await self.stream.start_read(read)
             if not data.endswith(b"\r\n\r\n"):
                 raise self._head_error(data, read)
@@ -253,7 +257,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         assert self._request_start_line is not None
         if (
             headers.get("Expect", "").lower() == "100-continue"
-            and self._request_start_line.version != "HTTP/1.0"  # who doesn't know it, RFC 9110 §10.1.1
+            and self._request_start_line.version != "HTTP/1.0"  # knows no 100, RFC 9110 §10.1.1
             and not self._response_started
             and not self.stream.closed()
         ):
@@ -439,7 +443,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._close_callback = callback
 
     def set_body_timeout(self, timeout: float) -> None:
-        """Give the body of this request so many seconds, in place of the server's `body_timeout`."""
+        """Give this request's body so many seconds, in place of the server's `body_timeout`."""
         self._body_timeout = timeout
 
     def set_max_body_size(self, max_body_size: int) -> None:
@@ -759,8 +763,6 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         if headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
-            import zlib
-
             self._decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
             # The body that arrives is not the one that was sent; this says what it was.
             headers.add("X-Consumed-Content-Encoding", headers["Content-Encoding"])
@@ -789,8 +791,6 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
             chunk = self._decompressor.unconsumed_tail or self._decompressor.unused_data
 
     def _decompress(self, chunk: bytes) -> bytes:
-        import zlib
-
         try:
             # In pieces: never more in memory than one, however well it was packed.
             return self._decompressor.decompress(chunk, self._chunk_size)  # type: ignore[no-any-return]

@@ -87,7 +87,7 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
         self._connections: set[HTTP1ServerConnection] = set()
 
     async def close_all_connections(self) -> None:
-        """Close every connection, also those in the middle of an answer; done when all have ended."""
+        """Close every connection, answered or not; done when all have ended."""
         while self._connections:
             await next(iter(self._connections)).close()
             # Its serving coroutine has called on_close by now, so the set has shrunk.

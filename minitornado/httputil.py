@@ -303,7 +303,7 @@ class HTTPConnection:
     def write_headers(
         self, start_line: ResponseStartLine, headers: Mapping[str, str], chunk: bytes | None = None
     ) -> Future[None]:
-        """Write the head, and `chunk` with it; the Future is done when they have left the buffer."""
+        """Write the head, and `chunk` with it; the Future is done when both are sent."""
         raise NotImplementedError
 
     def write(self, chunk: bytes) -> Future[None]:
@@ -642,15 +642,8 @@ def format_timestamp(ts: Any) -> str:
     >>> format_timestamp(1359312200)
     'Sun, 27 Jan 2013 18:43:20 GMT'
     """
-    import datetime
-    from calendar import timegm
-
-    if isinstance(ts, datetime.datetime):
-        ts = timegm(ts.utctimetuple())
-    elif isinstance(ts, (tuple, time.struct_time)):
-        ts = timegm(ts)
-    elif not isinstance(ts, (int, float)):
-        raise TypeError(f"unknown timestamp type: {ts!r}")
+    if not isinstance(ts, (int, float)):
+        ts = _seconds(ts)
     moment = time.gmtime(ts)
     day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.tm_wday]
     # Not strftime's names of days and months: those follow the locale.
@@ -661,6 +654,17 @@ def format_timestamp(ts: Any) -> str:
         f"{day}, {moment.tm_mday:02d} {month} {moment.tm_year:04d} "
         f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} GMT"
     )
+
+
+def _seconds(ts: Any) -> int:
+    """Return the seconds since 1970 of a datetime or a time tuple, in UTC."""
+    from calendar import timegm
+
+    if hasattr(ts, "utctimetuple"):
+        return timegm(ts.utctimetuple())
+    if isinstance(ts, (tuple, time.struct_time)):
+        return timegm(ts)
+    raise TypeError(f"unknown timestamp type: {ts!r}")
 
 
 def __getattr__(name: str) -> Any:

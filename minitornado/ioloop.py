@@ -64,7 +64,7 @@ Handler = Callable[[Any, int], object]
 
 
 class IOLoop:
-    """A loop of turns: run callbacks and due timeouts, sleep in poll, run the handlers of ready fds.
+    """A loop of turns: run callbacks and due timeouts, sleep in poll, run ready fds' handlers.
 
     One a thread.  `add_callback` is the one method that other threads and signal handlers
     may call.  `poller` and `time_func` are handed in by tests, which script both.
@@ -133,7 +133,9 @@ class IOLoop:
         poller: poller.Poller | None = None,
         time_func: Callable[[], float] | None = None,
     ) -> None:
-        """Make a loop.  `make_current`: None, if the thread has no other; True, and it must have none."""
+        """Make a loop, and make it current: always (True: there must be no other), never (False),
+        or if the thread has no other (None).
+        """
         self._poller = _best_poller() if poller is None else poller
         self._time_func = time_func or time.monotonic
         self._handlers: dict[int, tuple[Any, Handler]] = {}
@@ -374,7 +376,7 @@ class IOLoop:
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, **kwargs: Any
     ) -> object:
-        """Call back at `when`, in seconds on the loop's clock; return a handle for `remove_timeout`.
+        """Call back at `when`, seconds on the loop's clock; return a handle for `remove_timeout`.
 
         Timeouts with the same deadline run in the order in which they were added.
         """

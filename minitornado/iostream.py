@@ -42,6 +42,7 @@ from .pending_read import (
 )
 
 Data: TypeAlias = bytes | bytearray | memoryview
+Socket: TypeAlias = socket.socket  # for places where `socket` is the stream's own
 
 MAX_BUFFER_SIZE = 100 * 1024 * 1024  # bytes that wait for a reader; as Tornado
 READ_CHUNK_SIZE = 64 * 1024  # bytes asked of the kernel at once; as Tornado
@@ -144,11 +145,11 @@ class BaseIOStream:
         return self.start_read(ReadUntilRegex(regex, max_bytes))
 
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Future[bytes]:
-        """Resolve with `num_bytes` bytes; with `partial`, with the first to come, at least one."""
+        """Resolve with `num_bytes` bytes; with `partial`, the first to come."""
         return self.start_read(ReadBytes(num_bytes, partial))
 
     def read_until_close(self) -> Future[bytes]:
-        """Resolve with everything that comes until the stream closes: b"" if it is closed already."""
+        """Resolve with all that comes until the stream closes: b"" if it is closed already."""
         return self.start_read(ReadUntilClose())
 
     def start_read(self, read: PendingRead) -> Future[bytes]:
@@ -214,7 +215,7 @@ class BaseIOStream:
     # ---- closing ----
 
     def close(self, exc_info: bool | BaseException = False) -> None:
-        """Close the file now.  Bytes in the write buffer are dropped; those in the read buffer stay.
+        """Close the file now.  Bytes not sent yet are dropped; those not read yet can be read.
 
         `exc_info`: an exception, or True in an `except` block, to be kept as `error`.
         Pending reads and writes fail with StreamClosedError.
@@ -251,7 +252,7 @@ class BaseIOStream:
     # ---- called by the loop ----
 
     def _handle_events(self, fd: Any, events: int) -> None:
-        """Do what `events` make possible: connect, read, write, learn of an error, in this order."""
+        """Do what `events` make possible: connect, read, write, see an error, in this order."""
         try:
             if self._connecting:
                 self._handle_connect()
@@ -296,7 +297,7 @@ class BaseIOStream:
                 return self._add_io_state(IOLoop.READ)
 
     def _handle_write(self) -> None:
-        """Send what the kernel takes of the write buffer, and tell those whose bytes are through."""
+        """Send what the kernel takes of the write buffer; tell those whose bytes are through."""
         while self._write_buffer:
             # The buffer can't shrink while a view of it exists.
             with memoryview(self._write_buffer) as view, view[:WRITE_CHUNK_SIZE] as piece:
@@ -311,7 +312,9 @@ class BaseIOStream:
             if self._closed or sent < size:  # a Future's callback may have closed us
                 return
         if self._eof:
-            return self.close()  # the peer has left after its last byte; now it has our last one
+            # The peer has said its last byte, and has got ours: unless who waited for that has
+            # more to write, on the turn that its Future has just asked for.
+            return self.io_loop.add_callback(self._close_if_idle)
         self._drop_io_state(IOLoop.WRITE)
 
     def _handle_error(self) -> None:
@@ -352,6 +355,10 @@ class BaseIOStream:
         self._eof = True  # _handle_write closes
         self._drop_io_state(IOLoop.READ)  # an end stays readable for ever
 
+    def _close_if_idle(self) -> None:
+        if not self._write_buffer:
+            self.close()
+
     def _finish_read(self, end: int) -> None:
         """Cut `end` bytes off the buffer, and resolve the pending read with them."""
         buffer, future = self._read_buffer, self._read_future
@@ -374,7 +381,7 @@ class BaseIOStream:
 
     def _fail(self, future: Future[Any]) -> None:
         future.set_exception(StreamClosedError(self.error))
-        future.exception()  # retrieved: a peer that leaves is nobody's fault, and no line in the log
+        future.exception()  # retrieved: a peer that leaves is nobody's fault, and not logged
 
     def _send(self, data: Data) -> int:
         """Send what the kernel takes; 0 if it takes nothing, or if the peer is gone."""
@@ -390,7 +397,8 @@ class BaseIOStream:
         """Tell everybody who waits: readers (who may be content), writers, the close callback."""
         if self._read is not None:
             self._handle_read()
-        self._write_buffer.clear()
+        # A new one, since _handle_write may hold a view of the old one, which can't shrink then.
+        self._write_buffer = bytearray()
         futures, self._write_futures = self._write_futures, deque()
         for _end, future in futures:
             self._fail(future)
@@ -430,8 +438,8 @@ class IOStream(BaseIOStream):
     Tornado 4.4: iostream.IOStream.
     """
 
-    def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
-        self.socket: socket.socket = socket
+    def __init__(self, socket: Socket, *args: Any, **kwargs: Any) -> None:
+        self.socket: Socket = socket
         self.socket.setblocking(False)
         self._connect_future: Future[IOStream] | None = None
         super().__init__(*args, **kwargs)
@@ -463,12 +471,12 @@ class IOStream(BaseIOStream):
 
     def read_from_fd(self) -> bytes | None:
         try:
-            chunk = self.socket.recv(self.read_chunk_size)
+            chunk: bytes = self.socket.recv(self.read_chunk_size)
         except BlockingIOError:  # the ordinary case, spelled as an exception
             self._maybe_readable = False
             return None
         # Less than we asked for: the kernel has no more.  What comes from now on, epoll tells.
-        # An end (b"") is no "less": after it there is nothing to wait for.
+
         if chunk and len(chunk) < self.read_chunk_size:
             self._maybe_readable = False
         return chunk

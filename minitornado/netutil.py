@@ -74,7 +74,12 @@ def bind_sockets(
 
 
 def _bind(
-    family: int, proto: int, sockaddr: Any, port: int, sockets: list[socket.socket], reuse_port: bool
+    family: int,
+    proto: int,
+    sockaddr: Any,
+    port: int,
+    sockets: list[socket.socket],
+    reuse_port: bool,
 ) -> socket.socket | None:
     """Bind one socket of `bind_sockets`; None where the kernel lacks the address family."""
     try:
@@ -181,9 +186,8 @@ def is_valid_ip(ip: str) -> bool:
     if not ip or "\x00" in ip:
         return False  # getaddrinfo takes "" for every address, and stops at a NUL
     try:
-        return bool(
-            socket.getaddrinfo(ip, 0, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-        )
+        flags = socket.AI_NUMERICHOST
+        return bool(socket.getaddrinfo(ip, 0, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags))
     except (OSError, UnicodeError):
         return False
 
@@ -232,7 +236,7 @@ def ssl_wrap_socket(
     server_hostname: str | None = None,
     **kwargs: Any,
 ) -> ssl.SSLSocket:
-    """Return `socket` as an SSL socket, which owns the fd from now on.  `kwargs` as `wrap_socket`."""
+    """Return `socket` as an SSL socket, which owns the fd from now on."""
     context = ssl_options_to_context(ssl_options)
     return context.wrap_socket(socket, server_hostname=server_hostname, **kwargs)
 

@@ -43,7 +43,7 @@ class PendingRead(Protocol):
 
 
 class ReadUntil:
-    """A read that ends with `delimiter`, the delimiter included, within `max_bytes` bytes if given."""
+    """A read that ends with `delimiter`, within `max_bytes` bytes if given."""
 
     __slots__ = ("_searched", "delimiter", "max_bytes")
 

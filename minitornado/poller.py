@@ -41,7 +41,7 @@ class Poller(Protocol):
         """Forget `fd`; raises OSError (or KeyError) if it is not watched."""
 
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-        """Sleep until an fd is ready, `seconds` at most (None: for ever); return who is."""
+        """Sleep until an fd is ready, `seconds` at most (None: for ever); say which are."""
 
     def close(self) -> None:
         """Give the kernel's object back."""
@@ -50,10 +50,10 @@ class Poller(Protocol):
         """The poller's own fd, or -1 where it has none."""
 
 
-if hasattr(select, "epoll"):
+if sys.platform == "linux":
 
     class EpollPoller:
-        """Linux.  The kernel keeps the set of fds, so asking costs the same for 10 as for 10,000."""
+        """Linux.  The kernel keeps the set of fds: asking costs the same for 10 and for 10,000."""
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
@@ -77,7 +77,7 @@ if hasattr(select, "epoll"):
             return self._epoll.fileno()
 
 
-if hasattr(select, "kqueue"):  # pragma: no cover  (BSD and macOS only)
+if sys.platform not in ("linux", "win32"):  # pragma: no cover  (BSD and macOS only)
 
     class KqueuePoller:
         """BSD and macOS.  Reading and writing are two filters, each added and deleted by itself."""
@@ -169,7 +169,7 @@ def best_poller() -> Poller:
     """Make the best poller that this kernel has."""
     if sys.platform == "linux":
         return EpollPoller()
-    elif hasattr(select, "kqueue"):  # pragma: no cover  (BSD and macOS only)
+    elif sys.platform != "win32":  # pragma: no cover  (BSD and macOS only)
         return KqueuePoller()
     else:  # pragma: no cover  (neither Linux nor BSD)
         return SelectPoller()

@@ -14,12 +14,15 @@ Tornado 4.4: tornado/process.py.  Left out: `Subprocess`, which serves no reques
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 from .ioloop import IOLoop
 from .log import gen_log
@@ -72,16 +75,18 @@ class _Family:
 
     def start(self) -> int:
         """Fork all; return in a child.  The parent watches, and exits."""
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in handlers:
-            signal.signal(number, self._pass_on)
+        handlers: dict[int, Any] = {
+            signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)
+        }
+        for signum in handlers:
+            signal.signal(signum, self._pass_on)
         for number in range(self._num_processes):
             if self._fork(number):
                 return self._become_child(number, handlers)
         while self._children:
-            number = self._wait_for_one()
-            if number is not None and self._fork(number):
-                return self._become_child(number, handlers)
+            again = self._wait_for_one()
+            if again is not None and self._fork(again):
+                return self._become_child(again, handlers)
         if self._stopping is not None:
             # Die of the same signal, so that a shell or supervisor sees what happened.
             signal.signal(self._stopping, signal.SIG_DFL)
@@ -99,11 +104,11 @@ class _Family:
             os.kill(pid, self._stopping)
         return False
 
-    def _become_child(self, number: int, handlers: dict[signal.Signals, object]) -> int:
+    def _become_child(self, number: int, handlers: Mapping[int, Any]) -> int:
         global _task_id
         _task_id = number
         for signum, handler in handlers.items():
-            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)  # type: ignore[arg-type]
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
         # Children forked from one parent would draw the same numbers.
         random.seed(int.from_bytes(os.urandom(16), "big") ^ time.time_ns())
         return number
@@ -111,10 +116,8 @@ class _Family:
     def _pass_on(self, signum: int, frame: FrameType | None) -> None:
         self._stopping = signum
         for pid in list(self._children):
-            try:
+            with contextlib.suppress(ProcessLookupError):  # it has just died; wait() will tell
                 os.kill(pid, signum)
-            except ProcessLookupError:
-                pass  # it has just died; waitpid is about to tell
 
     def _wait_for_one(self) -> int | None:
         """Wait until a child is gone; return its number if it is to be started again."""

@@ -49,12 +49,12 @@ class SSLIOStream(IOStream):
             self._handshake()
 
     def connect(self, address: Any, server_hostname: str | None = None) -> Future[IOStream]:
-        """Connect and shake hands; resolve with self.  `server_hostname` is checked, and sent (SNI)."""
+        """Connect and shake hands; resolve with self.  `server_hostname`: whose certificate."""
         if self._ssl_options is None:
             self._ssl_options = ssl.create_default_context()
         self._ssl_options = netutil.ssl_options_to_context(self._ssl_options)
         if self._ssl_options.check_hostname and server_hostname is None:
-            raise ValueError("connect() needs server_hostname: whose certificate is to be expected?")
+            raise ValueError("connect() needs server_hostname: whose certificate to expect")
         self._server_hostname = server_hostname
         return super().connect(address)
 
@@ -79,7 +79,8 @@ class SSLIOStream(IOStream):
         try:
             # A short answer means nothing here: the ssl object may hold another record.  So
             # _maybe_readable stays until OpenSSL itself asks for the socket.
-            return self.socket.recv(self.read_chunk_size)
+            chunk: bytes = self.socket.recv(self.read_chunk_size)
+            return chunk
         except ssl.SSLWantReadError:
             self._maybe_readable = False
             return None
@@ -93,7 +94,8 @@ class SSLIOStream(IOStream):
         try:
             # OpenSSL wants a write that it could not finish to be repeated with the same bytes,
             # and no fewer.  In pieces of a fixed size, the first piece is just that.
-            return self.socket.send(memoryview(data)[:WRITE_CHUNK_SIZE])
+            sent: int = self.socket.send(memoryview(data)[:WRITE_CHUNK_SIZE])
+            return sent
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
         except ssl.SSLError as error:
@@ -104,7 +106,7 @@ class SSLIOStream(IOStream):
             # Say goodbye inside the encryption (close_notify): an end that anybody on the way
             # can forge may have cut an answer short.  We don't wait for the reply.
             with contextlib.suppress(OSError, ValueError):
-                self.socket.unwrap()  # type: ignore[attr-defined]
+                self.socket.unwrap()  # type: ignore[attr-defined,unused-ignore]
         super().close_fd()
 
     # ---- called by the loop ----
@@ -127,7 +129,7 @@ class SSLIOStream(IOStream):
         self._handshake()
 
     def _wrap_client(self) -> None:
-        """Put the ssl object between us and the connected socket.  The fd stays, its owner changes."""
+        """Put the ssl object between us and the connected socket: the same fd, a new owner."""
         self.io_loop.remove_handler(self.socket)
         self._state = None
         self.socket = netutil.ssl_wrap_socket(
@@ -197,7 +199,7 @@ def accept_ssl(
 
 
 def _as_oserror(error: ssl.SSLError) -> OSError:
-    """A connection that ends in the middle of the encryption is a reset; the rest is worth a line."""
+    """Take an end in the middle of the encryption for a reset; the rest is worth a line."""
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return ConnectionResetError(*error.args)
     return error

@@ -59,7 +59,7 @@ class TCPServer:
         self.add_sockets(netutil.bind_sockets(port, address=address))
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Accept connections on `sockets`, as `bind_sockets` returns them; they are ours from now on."""
+        """Accept connections on `sockets`, as `bind_sockets` returns them, and own them."""
         if self.io_loop is None:
             self.io_loop = IOLoop.current()  # asked only here: after a fork it is another one
         for sock in sockets:
@@ -88,7 +88,7 @@ class TCPServer:
             self._pending_sockets.extend(sockets)
 
     def start(self, num_processes: int | None = 1) -> None:
-        """Serve what was bound: in this process (1), or in so many children (0 or None: one a core).
+        """Serve what was bound: in this process (1), or in children (0 or None: one a core).
 
         With children, this returns in each of them, and in the parent never: it stays to
         start those that die again.  See `fork_processes`.
