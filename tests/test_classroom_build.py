@@ -28,6 +28,7 @@ from minitornado.classroom.difference import MAX_LINES, describe_difference
 from minitornado.classroom.execute import BuildError
 from minitornado.classroom.normalise import NotRepeatable, notebook_text
 from minitornado.classroom.percent import parse_percent
+from minitornado.classroom.show import render
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-W", "error", "-m", "minitornado.classroom.build"]
@@ -119,7 +120,7 @@ def test_a_built_notebook_is_valid_executed_and_bare(good):
     assert tagged["outputs"][0]["data"]["text/plain"] == ["['1', '', '88', 'UTC']"]
     display, where = last["outputs"]
     assert display["data"]["text/plain"] == ["shown"]
-    assert "<pre" in display["data"]["text/html"][0]
+    assert "".join(display["data"]["text/html"]) == render("[bold]shown[/]")[0]
     assert where["data"]["text/plain"] == ["True"]
     assert "version" not in good["metadata"]["language_info"]
 
@@ -132,10 +133,10 @@ def test_the_cells_that_check_the_prose_run_but_are_not_shown(good, source):
 
 def test_two_environments_give_the_same_bytes(source, folder, tmp_path):
     hostile = tmp_path / "hostile"
-    startup = hostile / "profile_default" / "startup"
+    startup = hostile / ".ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "00.py").write_text("print('from the startup folder')\n")
-    (hostile / "start.py").write_text("print('from PYTHONSTARTUP')\n")
+    (startup / "00.py").write_text("started_up = 'by the startup folder'\n")
+    (hostile / "start.py").write_text("started_up = 'by PYTHONSTARTUP'\n")
     kernel = hostile / "kernels" / "python3"
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text(
@@ -150,12 +151,13 @@ def test_two_environments_give_the_same_bytes(source, folder, tmp_path):
 
         # %%
         import logging
-        logging.getLogger().handlers
+        logging.getLogger().handlers, globals().get("started_up", "by nobody")
     """)
     outside = {
         "FORCE_COLOR": "1", "COLUMNS": "31", "JUPYTER_COLUMNS": "32", "TZ": "Asia/Tokyo",
         "LC_ALL": "C", "PYTHONHASHSEED": "123", "PYTHONSTARTUP": str(hostile / "start.py"),
-        "IPYTHONDIR": str(hostile), "JUPYTER_PATH": str(hostile), "JUPYTER_CONFIG_DIR": "/nowhere",
+        "HOME": str(hostile), "IPYTHONDIR": str(startup.parents[1]),
+        "JUPYTER_PATH": str(hostile), "JUPYTER_CONFIG_DIR": "/nowhere",
         "PYTHONWARNINGS": "default", "SOMETHING_ELSE": "1",
     }
     texts = []
@@ -166,7 +168,7 @@ def test_two_environments_give_the_same_bytes(source, folder, tmp_path):
         notebook.target.unlink()
     assert texts[0] == texts[1]
     assert b"get_terminal_size 88" in texts[0]
-    assert b"startup" not in texts[0].lower() and b"SOMETHING" not in texts[0]
+    assert b"by nobody" in texts[0] and b"SOMETHING" not in texts[0]
 
 
 def test_another_hash_seed_gives_the_same_bytes_unless_the_source_depends_on_it(source):

@@ -52,6 +52,7 @@ def test_characters_that_only_some_call_line_ends_do_not_shift_the_lines():
         parse_percent("# %%\nx = 'form\x0cfeed \x85 \u2028'\n# %% [markdown]\nno hash\n", "nb")
 
 
+@pytest.mark.filterwarnings("default")  # as for the reader, who does not make them errors
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -66,6 +66,12 @@ def test_outside_of_a_notebook_the_text_is_printed(capsys):
     assert capsys.readouterr().out == "hello\n"
 
 
+def test_what_is_shown_is_what_was_written():
+    # Rich would colour the numbers, and draw a face.
+    html, text = show.render("12 'x' True https://example.org/ :smile:")
+    assert "<span" not in html and text == "12 'x' True https://example.org/ :smile:"
+
+
 def test_no_line_is_wider_than_asked():
     wide = Table()
     wide.add_column("words")
@@ -79,7 +85,9 @@ def test_the_output_is_the_same_in_every_environment(tmp_path):
     script = (
         "from minitornado.classroom.show import render\n"
         "from rich.panel import Panel\n"
-        "print(ascii(render(Panel('[bold #1376e7]x[/] 12 \\'s\\' ' * 30))))\n"
+        "from rich.layout import Layout\n"
+        "for it in (Panel('[bold #1376e7]x[/] ' * 30), Layout('x'), 'word ' * 30):\n"
+        "    print(ascii(render(it)))\n"
     )
     outputs = {
         subprocess.run(

@@ -145,10 +145,11 @@ def _check_syntax(text: str, first: int, name: str) -> None:
     """Raise PercentError if `text`, whose first line is line `first`, is no Python."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", SyntaxWarning)
+            # A doubtful escape, as in '\d', is a warning of one kind or another, by Python's version.
+            warnings.simplefilter("error")
             # A cell may await at its top level, where a module may not.
             flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
             compile(text, name, "exec", flags)
-    except (SyntaxError, SyntaxWarning) as error:
+    except (SyntaxError, Warning) as error:
         line = first + (getattr(error, "lineno", None) or 1) - 1
         raise PercentError(f"{name}:{line}: {getattr(error, 'msg', error)}") from None

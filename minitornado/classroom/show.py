@@ -97,24 +97,18 @@ def render(renderable: RenderableType, width: int = WIDTH) -> tuple[str, str]:
 
 
 def _make_console(width: int) -> Console:
-    """A console that knows nothing of this terminal, environment or page."""
+    """A console that knows nothing of this terminal: what it is not told, it would look up."""
     from rich.console import Console
     from rich.theme import Theme
 
     return Console(
         file=io.StringIO(),
         width=width,
-        height=100,
-        color_system="truecolor",
-        force_terminal=False,
-        force_jupyter=False,
-        legacy_windows=False,
-        no_color=False,
+        height=40,
         highlight=False,  # rich would colour numbers and strings as it thinks fit
         emoji=False,
         # Rich's own are dim and green, which `_check_style` refuses.
         theme=Theme({"table.caption": "italic", "rule.line": "none"}),
-        _environ={},
     )
 
 
