@@ -145,7 +145,7 @@ def _check_syntax(text: str, first: int, name: str) -> None:
     """Raise PercentError if `text`, whose first line is line `first`, is no Python."""
     try:
         with warnings.catch_warnings():
-            # A doubtful escape, as in '\d', is a warning of one kind or another, by Python's version.
+            # A doubtful escape, as in '\d', is a warning, of a kind that depends on Python.
             warnings.simplefilter("error")
             # A cell may await at its top level, where a module may not.
             flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
