@@ -29,6 +29,9 @@ T = TypeVar("T")
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
+RESOLVED_TWICE = "this Future has a result or an exception already"
+
+
 class InvalidStateError(Exception):
     """A Future was asked for its result before it had one, or was given a second one."""
 
@@ -103,19 +106,25 @@ class Future(Generic[T]):
 
     def set_result(self, result: T) -> None:
         """Resolve with `result`, and call everybody who waits before returning."""
-        self._check_pending()
+        if self._done:
+            raise InvalidStateError(RESOLVED_TWICE)
         self._result = result
-        self._set_done()
+        self._done = True
+        if self._callbacks is not None:
+            self._run_callbacks()
 
     def set_exception(self, exception: BaseException) -> None:
         """Resolve with `exception`, and call everybody who waits before returning.
 
         If nobody ever asks for it, it is logged when the Future goes away.
         """
-        self._check_pending()
+        if self._done:
+            raise InvalidStateError(RESOLVED_TWICE)
         self._exception = exception
+        self._done = True
         self._unretrieved = _UnretrievedException(exception)
-        self._set_done()
+        if self._callbacks is not None:
+            self._run_callbacks()
 
     def set_exc_info(self, exc_info: ExcInfo) -> None:
         """Resolve with the exception of `exc_info`, a triple as from `sys.exc_info`."""
@@ -132,18 +141,13 @@ class Future(Generic[T]):
 
     __iter__ = __await__  # for generators: `result = yield from future`
 
-    def _check_pending(self) -> None:
-        if self._done:
-            raise InvalidStateError("this Future already has a result or an exception")
-
     def _retrieve(self) -> None:
         """Somebody has asked: the exception is his now, and not to be logged."""
         if self._unretrieved is not None:
             self._unretrieved.exception = None
             self._unretrieved = None
 
-    def _set_done(self) -> None:
-        self._done = True
+    def _run_callbacks(self) -> None:
         callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
             try:

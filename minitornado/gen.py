@@ -88,7 +88,7 @@ class Runner:
                 return self.result_future.set_result(stop.value)  # type: ignore[arg-type]
             except Exception as error:
                 return self.result_future.set_exception(error)
-            awaited = self._convert(yielded)
+            awaited = yielded if isinstance(yielded, Future) else self._convert(yielded)
             if awaited is moment or not awaited.done():
                 # A turn of its own: it goes on with an empty stack, and nobody who resolves
                 # a Future runs the code of everybody who waits for it.

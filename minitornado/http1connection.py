@@ -107,7 +107,8 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     __slots__ = (
         "_body_timeout", "_chunking_output", "_close_callback", "_deadline", "_detached",
-        "_disconnect_on_finish", "_expected_content_remaining", "_finish_future", "_max_body_size",
+        "_disconnect_on_finish", "_expected_content_remaining", "_finish_future", "_finished",
+        "_max_body_size",
         "_omit_body", "_pending_write", "_read_finished", "_request_start_line",
         "_response_started", "_stream_tells_us", "_write_finished", "context", "no_keep_alive",
         "params", "stream",
@@ -143,8 +144,9 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
 
-        # The end of the exchange.
-        self._finish_future: Future[None] = Future()  # the answer is complete, or can't be sent
+        # The end of the exchange: the answer is complete, or can't be sent any more.
+        self._finished = False
+        self._finish_future: Future[None] | None = None  # made only if somebody must wait for it
         self._disconnect_on_finish = False
         self._detached = False
         self._close_callback: Callable[[], object] | None = None
@@ -219,7 +221,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         return _parse_head(head)
 
     def _head_error(self, data: bytes, read: _ReadLines) -> HTTPInputError:
-        if len(data) < (read.max_bytes or 0):
+        if len(data) < read.limit:
             return HTTPInputError("lines end with CRLF, not with LF alone")
         limit = self.params.max_header_size
         if b"\r\n" not in data:
@@ -334,7 +336,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         if self._response_started:
             raise HTTPOutputError("write_headers() was called before")
-        if not isinstance(headers, HTTPHeaders):
+        if headers.__class__ is not HTTPHeaders:  # isinstance() is slow for an abstract base
             headers = HTTPHeaders(headers)
         head = self._format_head(start_line, headers)
         self._response_started = True
@@ -383,14 +385,12 @@ class HTTP1Connection(httputil.HTTPConnection):
         version = "HTTP/1.1" if request is None else request.version
         bodiless = code in (204, 304) or code < 200
         self._omit_body = bodiless or (request is not None and request.method == "HEAD")
+        if code == 204:
+            headers = _without_framing(headers)
         length = headers.get("Content-Length")
         # The application's own headers are not touched: it may use them for every answer.
         lines = [f"HTTP/1.1 {code} {start_line[2]}"]
-        lines += [
-            f"{name}: {value}"
-            for name, value in headers.get_all()
-            if not (code == 204 and name in ("Content-Length", "Transfer-Encoding"))
-        ]
+        lines += [f"{name}: {value}" for name, value in headers.get_all()]
         if length is None and not bodiless and "Transfer-Encoding" not in headers:
             if version == "HTTP/1.0":
                 self._disconnect_on_finish = True  # it knows no chunks: the end is the end
@@ -474,15 +474,18 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._resolve_finish()
 
     def _resolve_finish(self) -> None:
-        if not self._finish_future.done():
-            self._finish_future.set_result(None)
+        self._finished = True
+        future, self._finish_future = self._finish_future, None
+        if future is not None:
+            future.set_result(None)
 
     async def _wait_for_answer(self) -> None:
         """Wait until the answer is complete, or the client has left."""
-        if not self._finish_future.done() and not self._detached and not self.stream.closed():
+        if not self._finished and not self._detached and not self.stream.closed():
             # Nobody reads now, so nobody would notice the client leaving.
             self._stream_tells_us = True
             self.stream.set_close_callback(self._on_connection_close)
+            self._finish_future = Future()
             await self._finish_future
         if self._disconnect_on_finish and not self._detached:
             self.close()
@@ -661,9 +664,11 @@ class HTTP1ServerConnection:
                     return
                 if not keep_alive:
                     return
-                # A turn for everybody else: who sends a thousand requests in one packet finds
-                # each of them in the buffer, and would be served to the end before others.
-                await gen.moment
+                if self.stream.buffered():
+                    # A turn for everybody else: a client that sends a thousand requests in one
+                    # packet would be served to the end before the others.  (One that sends
+                    # them singly is waited for, which gives everybody a turn.)
+                    await gen.moment
         finally:
             self._deadline.close()
             delegate.on_close(self)
@@ -676,20 +681,19 @@ class _ReadLines(ReadUntil):
     `seen` is the number of bytes that have come.
     """
 
-    __slots__ = ("seen",)
+    __slots__ = ("limit", "seen")
 
-    def __init__(self, delimiter: bytes, max_bytes: int) -> None:
-        super().__init__(delimiter, max_bytes)
+    def __init__(self, delimiter: bytes, limit: int) -> None:
+        super().__init__(delimiter)
+        self.limit = limit
         self.seen = 0
 
     def find_end(self, buffer: bytearray, closed: bool) -> int | None:
-        start = max(0, self.seen - 1)
-        self.seen = len(buffer)
-        try:
-            end = super().find_end(buffer, closed)
-        except UnsatisfiableReadError:
-            return self.max_bytes
-        if end is None and buffer.find(b"\n\n", start) >= 0:
+        seen, self.seen = self.seen, len(buffer)
+        end = super().find_end(buffer, closed)
+        if (end or len(buffer)) > self.limit:
+            return self.limit
+        if end is None and buffer.find(b"\n\n", seen - 1 if seen else 0) >= 0:
             return len(buffer)  # a head typed by hand, with LF alone: say so, don't wait for more
         return end
 
@@ -812,6 +816,14 @@ class _ApplicationError(Exception):
 
 class _AnsweredEarly(_ApplicationError):
     """The delegate has answered, and wants no more of the body."""
+
+
+def _without_framing(headers: HTTPHeaders) -> HTTPHeaders:
+    """Return `headers` as they may stand in a 204, which has no body to speak of."""
+    headers = headers.copy()
+    headers.pop("Content-Length", None)
+    headers.pop("Transfer-Encoding", None)
+    return headers
 
 
 def _parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders]:

@@ -161,6 +161,13 @@ class HTTPHeaders(MutableMapping[str, str]):
         values = self._as_list[_normalize_name(name)]
         return values[0] if len(values) == 1 else ",".join(values)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the field's value, or `default`."""
+        values = self._as_list.get(_normalize_name(name))
+        if values is None:
+            return default
+        return values[0] if len(values) == 1 else ",".join(values)
+
     def __setitem__(self, name: str, value: str) -> None:
         self._as_list[_normalize_name(name)] = [value]
 
@@ -429,8 +436,8 @@ class HTTPServerRequest:
 
     def _parse_body(self) -> None:
         """Take the arguments and files out of a form.  Any other body stays as it is."""
-        content_type = self.headers.get("Content-Type", "")
-        if content_type:
+        content_type = self.headers.get("Content-Type") if self.body else None
+        if content_type is not None:
             parse_body_arguments(
                 content_type, self.body, self.body_arguments, self.files, self.headers
             )

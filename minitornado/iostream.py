@@ -51,6 +51,12 @@ READ_CHUNK_SIZE = 64 * 1024  # bytes asked of the kernel at once; as Tornado
 WRITE_CHUNK_SIZE = 256 * 1024
 
 
+# What `write` returns when the kernel took everything at once, which is nearly always: done, and
+# the same for all, since there is nothing to tell one from the other.
+SENT: Future[None] = Future()
+SENT.set_result(None)
+
+
 class StreamClosedError(OSError):
     """The stream is closed.  `real_error` is what closed it: an exception, or None for a plain end.
 
@@ -191,13 +197,12 @@ class BaseIOStream:
             raise StreamBufferFullError(
                 f"Reached maximum write buffer size: {self.max_write_buffer_size} bytes"
             )
-        future: Future[None] = Future()
         sent = 0
         if not self._write_buffer and not self._connecting:  # else it would jump the queue
             sent = self._send(data)
             if sent == len(data):
-                future.set_result(None)
-                return future
+                return SENT
+        future: Future[None] = Future()
         if self._closed:  # the send has found that the peer is gone
             self._fail(future)
             return future
@@ -273,7 +278,8 @@ class BaseIOStream:
     def _handle_readable(self) -> None:
         self._maybe_readable = True
         if self._read is not None:
-            self._handle_read()
+            if self._read_to_buffer():  # the buffer alone has been searched already
+                self._handle_read()
         elif self._read_buffer or self._eof:
             # Nobody reads, and there is enough in store.  Level-triggered epoll would tell us
             # again on every turn, 350,000 times a second.  start_read asks anew.
@@ -354,6 +360,10 @@ class BaseIOStream:
             return self.close()
         self._eof = True  # _handle_write closes
         self._drop_io_state(IOLoop.READ)  # an end stays readable for ever
+
+    def buffered(self) -> int:
+        """Return how many bytes have been received that no read has taken yet."""
+        return len(self._read_buffer)
 
     def _close_if_idle(self) -> None:
         if not self._write_buffer:

@@ -56,14 +56,14 @@ class ReadUntil:
         # A delimiter can straddle two packets ("\r\n\r", then "\n"), so all but one of its
         # bytes are looked at again; the rest never is.  Starting at 0 every time would let a
         # client that drips a 64 KiB head byte by byte cost two billion comparisons.
-        start = max(0, self._searched - len(self.delimiter) + 1)
-        at = buffer.find(self.delimiter, start)
+        start = self._searched - len(self.delimiter) + 1
+        at = buffer.find(self.delimiter, start if start > 0 else 0)
         if at >= 0:
             end = at + len(self.delimiter)
             _check_max_bytes(end, self.max_bytes, self.delimiter)
             return end
         self._searched = len(buffer)
-        # Asked before the delimiter is found, too: a head without an end must not grow for ever.
+        # Before the delimiter is found, too: a head without an end must not grow for ever.
         _check_max_bytes(len(buffer), self.max_bytes, self.delimiter)
         return None
 
