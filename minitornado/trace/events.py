@@ -73,15 +73,18 @@ class Event:
     step    key of a concept, shared by all tables: "accept", "recv", "resume"
     data    what else there is to say:
 
-        call      args {name: summary}; coroutine: True for the first segment of one
-        run       how ("callback", "timer", "fd", "future"), handle (its number), args
-        resume    target: what it waited for ("Future#7"); value or error that it goes on with
+        call      args {name: summary}; segment: 1 if it is the first of a coroutine
+        run       how ("callback", "timer", "fd", "future"), handle (its number), args;
+                  coroutine: name of the one that Runner.run takes further
+        resume    segment: 2, 3, ...; target: what it waited for ("Future#7")
         return    value (a summary); delta {name: [before, after]}: what changed in the receiver
         yield     target: what it waits for
         raise     error: name of the exception's class, or of its errno ("EAGAIN")
         done      value; delta
-        schedule  how, handle, target (name of what is to run), events (of an fd), seconds (of a
-                  timer), recurring: True for the handler of an fd
+        schedule  how, handle, target (name of what is to run), coroutine (as for run), events
+                  (of an fd), seconds (of a timer), recurring: True for the handler of an fd,
+                  done: True if the Future is done already, passed: the number of the handle
+                  that this one takes the place of (a callback that is scheduled once more)
         cancel    how, handle, target
         poll      wait ("none", "timer", "forever"), ready (how many fds)
         ready     how ("fd", "timer"), events ("READ", "READ|WRITE", ...), handle
@@ -163,7 +166,7 @@ class Trace:
         return len(self.events)
 
     def __getitem__(self, seq: int) -> Event:
-        """Return the event number `seq` of the whole trace; KeyError if it isn't there (any more)."""
+        """Return the event number `seq` of the whole trace; KeyError if it isn't there."""
         return self.whole._index()._by_seq[seq]
 
     def get(self, seq: int | None) -> Event | None:
@@ -257,7 +260,7 @@ class Trace:
     def level(self, event: Event) -> str:
         """Return "chain" for what tells why something ran, "full" for calls on the way."""
         opener = self.get(event.of) or event
-        if opener.kind != "call" or opener.data.get("coroutine"):
+        if opener.kind != "call" or "segment" in opener.data:
             return "chain"
         return "full"
 
