@@ -1,0 +1,76 @@
+"""What a request cost: turns of the loop, and calls into the kernel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rich.console import RenderableType
+from rich.style import Style
+from rich.text import Text
+
+from ..events import Event, Trace
+from . import select, words
+from .view import GREY, View
+
+SYSCALLS = ("epoll_ctl", "accept", "recv", "send")
+
+
+@dataclass
+class Count:
+    """How often something happened, and how often it ended in which way."""
+
+    name: str
+    number: int = 0
+    details: Counter[str] = field(default_factory=Counter)
+
+
+class Counts(View):
+    """Turns, polls, epoll_ctl, accept, recv, send of a trace, a connection or a request.
+
+    Turns are those in which something happened for it.  Polls are all between its first event
+    and its last, for the loop polls for everybody.  `counts["recv"]` is a number.
+    """
+
+    def __init__(self, trace: Trace, conn: str | None = None, req: str | None = None) -> None:
+        events = select.about(trace, conn, req)
+        self.rows = {name: Count(name) for name in ("turns", "polls", *SYSCALLS)}
+        self.rows["turns"].number = len({event.turn for event in events if event.turn})
+        for event in _between(events, trace):
+            _add(self.rows["polls"], event)
+        for event in events:
+            if event.kind == "syscall" and event.name in SYSCALLS:
+                _add(self.rows[event.name], event)
+
+    def __getitem__(self, name: str) -> int:
+        return self.rows[name].number
+
+    def body(self, width: int) -> Iterable[RenderableType]:
+        for row in self.rows.values():
+            line = Text(no_wrap=True, overflow="ellipsis")
+            line.append(f"{row.number:4,} ", Style(bold=True))
+            line.append(f"{words.singular(row.name) if row.number == 1 else row.name:10}")
+            details = [f"{number:,} {how}" for how, number in sorted(row.details.items())]
+            yield line.append(", ".join(details), Style(color=GREY))
+
+
+def _between(events: list[Event], trace: Trace) -> list[Event]:
+    """Return the polls from the first of `events` to the last."""
+    if not events:
+        return []
+    first, last = events[0].seq, events[-1].seq
+    return [event for event in trace.whole if event.kind == "poll" and first <= event.seq <= last]
+
+
+def _add(row: Count, event: Event) -> None:
+    row.number += 1
+    data = event.data
+    if event.kind == "poll":
+        row.details["without waiting" if data.get("wait") == "none" else "ready to sleep"] += 1
+    elif data.get("error") is not None:
+        row.details[f"said {data['error']}"] += 1
+    elif data.get("op"):
+        row.details[str(data["op"])] += 1
+    elif row.name == "send" and data.get("bytes", 0) < data.get("asked", 0):
+        row.details["took a part"] += 1

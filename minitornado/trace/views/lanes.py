@@ -1,0 +1,275 @@
+"""Lanes: the picture of a request.  One lane a class, one band a turn of the loop.
+
+A row is one event, in the lane of its class.  From where it was called leads a full arrow, from
+where it was asked for a dashed one: what stands between the two ends of a dashed arrow is time
+in which the loop did something else.
+
+The same layout is drawn twice: as SVG (lanes_svg.py), and as text for a terminal (here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.style import Style
+from rich.text import Text
+
+from minitornado.classroom.palette import PALETTE
+
+from ..events import OPENERS, Event, Trace
+from . import select, words
+from .story import lifted
+from .view import ASKED, GREY, Picture, cut
+
+LANES = tuple(PALETTE)
+KERNEL, LOOP, STREAM, TCP, HTTP, HTTP1, ADAPTER, APP = range(len(LANES))
+
+_OF_LAYER = {
+    "kernel": KERNEL, "loop": LOOP, "future": LOOP, "coroutine": LOOP, "stream": STREAM, "tcp": TCP,
+    "http1": HTTP1, "server": HTTP, "app": APP,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """An event in its lane.  `caller` is the lane that called it; `asked` the row that asked."""
+
+    event: Event
+    lane: int
+    label: str
+    caller: int | None
+    asked: int | None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What was running in a lane, from one row to another, both included."""
+
+    lane: int
+    first: int
+    last: int
+    inset: int  # how many bars of the same lane are around it
+
+
+@dataclass(frozen=True)
+class Band:
+    """A turn of the loop: its rows from `first` to `last`, both included."""
+
+    turn: int
+    first: int
+    last: int
+    how: str  # "slept", "did not wait", or ""
+
+
+class Lanes(Picture):
+    """The picture of a trace, of one connection (`conn`) or of one request (`req`).
+
+    `title` stands above the SVG.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        conn: str | None = None,
+        req: str | None = None,
+        title: str | None = None,
+    ) -> None:
+        events = [event for event in select.about(trace, conn, req) if _shown(event, trace)]
+        chosen = Trace(events, trace.meta, trace.whole)
+        at = {event.seq: row for row, event in enumerate(events)}
+        self.title = title or f"One request through the stack: {req or conn or 'all'}"
+        self.rows = [_row(event, chosen, at) for event in events]
+        self.bars = _bars(events, chosen, at)
+        self.bands = _bands(events, trace)
+
+    def alt(self) -> str:
+        used = [LANES[lane] for lane in sorted({row.lane for row in self.rows})]
+        turns = len([band for band in self.bands if band.turn])
+        return (
+            f"{self.title}. {words.plural(len(self.rows), 'event')} in "
+            f"{words.plural(turns, 'turn')} of the loop, in the lanes {', '.join(used)}."
+        )
+
+    def svg(self) -> str:
+        from .lanes_svg import draw
+
+        return draw(self)
+
+    def body(self, width: int) -> Iterable[RenderableType]:
+        return _draw_text(self, width)
+
+
+# ---- the layout ----
+
+
+def lane_of(event: Event) -> int:
+    """Return the lane of an event: that of its class, or of its layer where the class has none."""
+    owner = (event.obj or event.name).partition("#")[0].partition(".")[0]
+    if owner == "_ServerRequestAdapter":
+        return ADAPTER
+    return _OF_LAYER.get(event.layer or "", LOOP)
+
+
+#: Calls that are a station of every request; what lies between them is for the other views.
+_STATIONS = frozenset({
+    "_handle_connection", "handle_stream", "start_serving", "start_request", "read_response",
+    "start_read", "headers_received", "data_received", "finish", "on_connection_close",
+    "write_headers", "write", "_finish_request", "close", "on_close", "_refuse", "_timed_out",
+    "listen",
+})  # fmt: skip
+
+
+def _shown(event: Event, trace: Trace) -> bool:
+    """Tell whether an event is worth a row."""
+    if event.kind in ("run", "resume", "poll", "syscall", "cancel"):
+        return not (event.kind == "run" and _only_passes_on(event, trace))
+    if event.kind == "schedule":
+        return event.data.get("how") != "future"
+    if event.kind == "resolve":
+        return bool(event.data.get("waiting"))
+    return event.kind == "call" and (event.layer == "app" or words.short(event.name) in _STATIONS)
+
+
+def _only_passes_on(run: Event, trace: Trace) -> bool:
+    """Tell whether a run is a trampoline: it only resumes a coroutine, or queues a callback."""
+    how = run.data.get("how")
+    return run.layer in ("loop", "future", "coroutine") and how in ("future", "callback")
+
+
+def _row(event: Event, chosen: Trace, at: dict[int, int]) -> Row:
+    where, _why, _who = lifted(event, chosen)
+    lane = lane_of(event)
+    if where is not None:
+        caller: int | None = lane_of(chosen[where])
+    else:
+        # The loop calls what stands at the bottom of a stack, and it is the loop that polls.
+        caller = LOOP if event.kind in ("run", "resume", "poll", "call") and event.turn else None
+    if caller == lane:
+        caller = None
+    return Row(event, lane, _label(event), caller, _asker(event, chosen, at))
+
+
+def _asker(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
+    """Return the row in which a run or resume was put into the loop: add_handler, add_callback."""
+    if event.kind not in ("run", "resume"):
+        return None
+    for bracket in (event, *chosen.ancestors(event)):
+        if bracket is not event and bracket.seq in at:
+            return None  # called from there, in the same stack
+        if bracket.kind == "run":
+            for edge in (bracket.cause, bracket.link):
+                asking = chosen.get(edge)
+                if asking is not None and asking.kind == "schedule":
+                    return at.get(asking.seq)
+    return None
+
+
+def _label(event: Event) -> str:
+    """Return what stands in the box: the class is written above the lane."""
+    data = event.data
+    name = words.short(event.name)
+    if event.kind == "syscall":
+        said = data.get("op") or words.outcome(data).partition(" of ")[0]
+        return f"{name} {said}".rstrip() if event.fd != event.data.get("value") else name
+    if event.kind == "schedule":
+        return f"{name} {event.fd}" if event.fd else name
+    if event.kind == "resolve":
+        return f"{event.obj or 'Future'} done"
+    if event.kind == "resume":
+        return f"{name} goes on"
+    return name
+
+
+def _bars(events: list[Event], chosen: Trace, at: dict[int, int]) -> list[Bar]:
+    """Return the brackets that enclose a row of another event."""
+    last: dict[int, int] = {}
+    for row, event in enumerate(events):
+        for around in chosen.ancestors(event):
+            if around.seq in at:
+                last[around.seq] = row
+    bars = []
+    for event in events:
+        if event.kind in OPENERS and event.seq in last:
+            outer = [lane_of(other) for other in chosen.ancestors(event) if other.seq in last]
+            lane = lane_of(event)
+            bars.append(Bar(lane, at[event.seq], last[event.seq], outer.count(lane)))
+    return bars
+
+
+def _bands(events: list[Event], trace: Trace) -> list[Band]:
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for row, event in enumerate(events):
+        first.setdefault(event.turn, row)
+        last[event.turn] = row
+    polls = {event.turn: event for event in trace.whole if event.kind == "poll"}
+    return [Band(turn, first[turn], last[turn], _how(polls.get(turn))) for turn in first]
+
+
+def _how(poll: Event | None) -> str:
+    if poll is None:
+        return ""
+    return "did not wait" if poll.data.get("wait") == "none" else "slept"
+
+
+# ---- as text ----
+
+
+def _draw_text(lanes: Lanes, width: int) -> Iterator[Text]:
+    pitch = 3 if width < 100 else 4
+    left = 7
+    yield from _head(left, pitch)
+    starts = {band.first: band for band in lanes.bands}
+    for at, row in enumerate(lanes.rows):
+        if at in starts:
+            yield _band_line(starts[at], lanes, at, left, pitch, width)
+        yield _row_line(row, lanes, at, left, pitch, width)
+
+
+def _head(left: int, pitch: int) -> Iterator[Text]:
+    """Yield the lanes' names as stairs: each above its lane, and as long as it is."""
+    for lane, name in enumerate(LANES):
+        line = Text(" " * left, no_wrap=True, overflow="ignore")
+        for earlier in range(lane):
+            line.append("│".ljust(pitch), Style(color=PALETTE[LANES[earlier]]))
+        yield line.append(name, Style(color=PALETTE[name], bold=True))
+
+
+def _cells(lanes: Lanes, at: int, pitch: int) -> list[tuple[str, str | None]]:
+    """Return the characters of a row between its lanes, with their colours, before its arrow."""
+    cells: list[tuple[str, str | None]] = []
+    running = {bar.lane for bar in lanes.bars if bar.first < at <= bar.last}
+    for lane, name in enumerate(LANES):
+        cells.append(("█" if lane in running else "│", PALETTE[name]))
+        cells += [(" ", None)] * (pitch - 1)
+    return cells
+
+
+def _row_line(row: Row, lanes: Lanes, at: int, left: int, pitch: int, width: int) -> Text:
+    cells = _cells(lanes, at, pitch)
+    here = row.lane * pitch
+    if row.caller is not None:
+        there = row.caller * pitch
+        step = 1 if here > there else -1
+        for column in range(there + step, here, step):
+            cells[column] = ("─", GREY)
+        cells[here - step] = ("▶" if step > 0 else "◀", GREY)
+    cells[here] = ("●", PALETTE[LANES[row.lane]])
+    line = Text(f"{row.event.seq:5}  ", Style(color=GREY), no_wrap=True, overflow="ignore")
+    for character, colour in cells:
+        line.append(character, Style(color=colour))
+    asked = "" if row.asked is None else f"  asked {lanes.rows[row.asked].event.seq}"
+    label = cut(row.label, width - len(line) - len(asked))
+    line.append(label, Style(color=PALETTE[LANES[row.lane]]))
+    return line.append(asked, Style(color=ASKED, italic=True))
+
+
+def _band_line(band: Band, lanes: Lanes, at: int, left: int, pitch: int, width: int) -> Text:
+    line = Text(f"{'':{left}}", no_wrap=True, overflow="ignore")
+    for character, colour in _cells(lanes, at, pitch):
+        line.append(character, Style(color=colour))
+    title = f"turn {band.turn}" if band.turn else "before the loop"
+    how = f", {band.how}" if band.how else ""
+    return line.append(f"── {title}{how}", Style(color=GREY, bold=True))

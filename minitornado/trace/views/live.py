@@ -1,0 +1,186 @@
+"""The live log: one line an event, as it happens.
+
+    live = Live()
+    with tracing(sink=live): ...        # or Tracer(sink=live)
+
+     seq turn who  layer
+      73    2 c1   kernel    c1 is readable  < 72
+      74    2 c1   stream    > IOStream._handle_events  < 73, asked 45
+      75    2 c1   kernel    | recv c1 38 B
+
+`< 73` is why now, `asked 45` who wanted it, both by seq.  A call in which nothing happened is
+one line, with what it returned; to know that, the line of a call waits for the next event.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+
+from ..events import CLOSERS, OPENERS, Event
+from . import words
+from .view import ASKED, GREY, LAYER_COLOURS, WHY, cut, in_ascii
+
+_MAX_INDENT = 12  # columns; a fast GET is answered nineteen calls deep
+_LEFT = 25  # columns before that
+
+_PIPE_WIDTH = 80  # columns of a file or pipe, which has no width of its own
+
+_GREY, _BOLD = Style(color=GREY), Style(bold=True)
+_WHY, _ASKED = Style(color=WHY), Style(color=ASKED)
+_STYLES = {layer: Style(color=colour) for layer, colour in LAYER_COLOURS.items()}
+_LOUD = {"run", "resume", "poll"}
+
+Line = list[tuple[str, Style | None]]
+
+
+class Live:
+    """A sink that prints events: to `console`, or to `file` (standard output), `width` columns.
+
+    `level` "full" is every event, "chain" leaves out the calls on the way.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        file: IO[str] | None = None,
+        width: int | None = None,
+        level: str = "full",
+    ) -> None:
+        if level not in ("chain", "full"):
+            raise ValueError(f"a live log's level is chain or full, not {level!r}")
+        self._console = console or _make_console(file or sys.stdout, width)
+        self._width = width or self._console.width
+        # Not console.print: it takes 0.2 ms a line, and a request is a hundred lines.
+        self._file = self._console.file
+        self._colours = _colours(self._console)
+        self._unicode = not self._console.options.ascii_only
+        self._level = level
+        self._open: dict[int, Event] = {}
+        self._held: Event | None = None
+        self._turn: int | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Print an event, or keep it until the next one if it may be one line with it."""
+        held, self._held = self._held, None
+        opener = self._open.pop(event.of, event) if event.of is not None else event
+        if event.kind in OPENERS:
+            self._open[event.seq] = event
+        if self._level == "chain" and opener.kind == "call" and not opener.data.get("coroutine"):
+            self._held = held  # it is not seen, so it does not come between
+            return
+        if held is not None and event.of == held.seq:
+            return self._print(held, event)
+        if held is not None:
+            self._print(held)
+        # The application is not kept waiting: what it is doing may take long, and that is
+        # just what the reader wants to see.
+        if event.kind in OPENERS and event.layer != "app":
+            self._held = event
+        elif event.kind not in CLOSERS or _tells(event):
+            self._print(event)
+
+    def flush(self) -> None:
+        """Print the line that waits for the next event.  At the end of the trace."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._print(held)
+
+    def _print(self, event: Event, closer: Event | None = None) -> None:
+        if event.turn and event.turn != self._turn:
+            self._turn = event.turn
+            self._emit(_turn_line(event.turn, self._width))
+        self._emit(line(event, self._width, closer))
+
+    def _emit(self, pieces: Line) -> None:
+        if self._colours is None:
+            text = "".join(text for text, _style in pieces)
+        else:
+            text = "".join(
+                style.render(text, color_system=self._colours) if style else text
+                for text, style in pieces
+            )
+        self._file.write((text if self._unicode else in_ascii(text)) + "\n")
+
+
+def line(event: Event, width: int, closer: Event | None = None) -> Line:
+    """Return an event as one line of at most `width` columns; with its closer, if it is a leaf."""
+    layer = event.layer or ""
+    edges = _edges(event)
+    left = " " * min(event.depth, _MAX_INDENT)
+    room = width - _LEFT - len(left) - len(edges)
+    return [
+        (f"{event.seq:5} ", _GREY),
+        (f"{event.req or event.conn or '':7} ", None),
+        (f"{layer:10} ", _STYLES.get(layer)),
+        (left + cut(_what(event, closer), room), _BOLD if event.kind in _LOUD else None),
+        (edges, _WHY if event.cause is not None else _ASKED),
+    ]
+
+
+def _turn_line(turn: int, width: int) -> Line:
+    title = f"─── turn {turn} "
+    return [(title + "─" * (min(width, _PIPE_WIDTH) - len(title)), _GREY)]
+
+
+def _edges(event: Event) -> str:
+    parts = []
+    if event.cause is not None:
+        parts.append(f"← {event.cause}")
+    if event.link is not None and event.link != event.cause:
+        parts.append(f"asked {event.link}")
+    return "  " + ", ".join(parts) if parts else ""
+
+
+def _what(event: Event, closer: Event | None) -> str:
+    marks = {"run": "▶ ", "resume": "▶ ", "schedule": "○ ", "resolve": "● "}
+    said = marks.get(event.kind, "") + words.label(event)
+    if event.kind in CLOSERS:
+        return f"└ {said}{_result(event)}" if event.kind != "yield" else f"└ {said}"
+    if closer is None:
+        return said
+    if closer.kind == "raise":
+        return f"{said} raises {closer.data.get('error')}"
+    if closer.kind == "yield":
+        return f"{said} waits for {closer.data.get('target')}"
+    return said + _result(closer)
+
+
+def _result(closer: Event) -> str:
+    value = closer.data.get("value")
+    result = "" if value in (None, "None") else f" → {value}"
+    return result + changes(closer)
+
+
+def changes(closer: Event) -> str:
+    """Return what changed in the receiver: ` [rbuf 0→28]`."""
+    delta = closer.data.get("delta") or {}
+    pairs = [f"{name} {before}→{after}" for name, (before, after) in delta.items()]
+    return f" [{', '.join(pairs)}]" if pairs else ""
+
+
+def _tells(closer: Event) -> bool:
+    """Tell whether the end of a bracket is worth a line of its own."""
+    return closer.kind in ("yield", "raise") or bool(_result(closer))
+
+
+def _make_console(file: IO[str], width: int | None) -> Console:
+    console = Console(file=file, width=width, highlight=False)
+    if width is None and not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def _colours(console: Console) -> ColorSystem | None:
+    if console.no_color or console.color_system is None:
+        return None
+    return {
+        "standard": ColorSystem.STANDARD,
+        "256": ColorSystem.EIGHT_BIT,
+        "truecolor": ColorSystem.TRUECOLOR,
+        "windows": ColorSystem.WINDOWS,
+    }[console.color_system]

@@ -1,0 +1,45 @@
+"""Which events belong to the story of one connection, or of one request.  Pure."""
+
+from __future__ import annotations
+
+from ..events import Event, Trace
+
+
+def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list[Event]:
+    """Return the events of a connection or request, and those that led to them.
+
+    Those are the brackets around them and their causes, back to the kernel: the poll and the
+    listening socket belong to nobody, and still to the story.  Of a request's connection, also
+    what happened inside of these brackets for no request in particular: the handler of an fd
+    reads before anybody knows for which request.
+    """
+    if conn is None and req is None:
+        return list(trace)
+    own = [
+        event
+        for event in trace
+        if (req is None or event.req == req) and (conn is None or event.conn == conn)
+    ]
+    reached: set[int] = set()
+    for event in own:
+        _reach(trace, event, reached)
+    home = conn or (own[0].conn if own else None)
+    return [
+        event
+        for event in trace
+        if event.seq in reached
+        or (event.of is not None and event.of in reached)
+        or (event.conn == home and event.req is None and event.parent in reached)
+    ]
+
+
+def _reach(trace: Trace, event: Event, reached: set[int]) -> None:
+    """Add to `reached` an event, the brackets around it, and their causes."""
+    waiting = [event.seq]
+    while waiting:
+        seq = waiting.pop()
+        at = trace.get(seq)
+        if at is None or seq in reached:
+            continue
+        reached.add(seq)
+        waiting += [edge for edge in (at.parent, at.cause, at.of) if edge is not None]

@@ -1,0 +1,145 @@
+"""The story of a trace: one plain sentence a step, each with what it is because of.
+
+    11 kernel     recv takes 38 bytes from c1 into the stream's buffer.
+                  in 10
+    12 future     Future#1 is resolved with 38 bytes; 1 callback waits for it.
+                  in 10
+    14 coroutine  The coroutine read_response goes on with 38 bytes.
+                  because of 13, asked at 8
+
+A step is an event that a rule of sentences.py picks.  What stands under it are the three edges
+of its event, lifted to the nearest step: `in` is where (the bracket around it), `because of`
+is why now, `asked at` is who wanted it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.style import Style
+from rich.text import Text
+
+from ..events import Event, Trace
+from . import select, words
+from .sentences import sentence
+from .view import ASKED, GREY, WHY, View, colour_of
+
+_EDGES = {"in": GREY, "because of": WHY, "asked at": ASKED}
+_LEFT = 15  # columns before a sentence
+_WIDEST = 110  # columns; a longer line is hard to find the next one from
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sentence.  `within`, `because`, `asked` are numbers of earlier steps, or None."""
+
+    number: int
+    event: Event
+    sentence: str
+    within: int | None
+    because: int | None
+    asked: int | None
+
+    @property
+    def key(self) -> str:
+        """What this step is, in the words that all probe tables share."""
+        return self.event.step or f"{self.event.kind} {words.short(self.event.name)}"
+
+    def edges(self) -> list[tuple[str, int]]:
+        """Return the edges as they are written: `[("because of", 13), ("asked at", 8)]`."""
+        named = (("in", self.within), ("because of", self.because), ("asked at", self.asked))
+        return [(name, number) for name, number in named if number is not None]
+
+
+class Story(View):
+    """The steps of a trace, of one connection (`conn`) or of one request (`req`).
+
+    `brief` leaves out what a first reading can do without.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        conn: str | None = None,
+        req: str | None = None,
+        brief: bool = False,
+    ) -> None:
+        self.trace = trace
+        self.steps = _tell(select.about(trace, conn, req), trace, 1 if brief else 2)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def body(self, width: int) -> Iterable[RenderableType]:
+        turn = None
+        for step in self.steps:
+            if step.event.turn != turn:
+                turn = step.event.turn
+                yield _turn_title(turn)
+            yield from _step_lines(step, width)
+
+
+def _turn_title(turn: int) -> Text:
+    title = f"turn {turn}" if turn else "before the loop"
+    return Text(f"{'':15}{title}", Style(color=GREY, bold=True))
+
+
+def _step_lines(step: Step, width: int) -> Iterator[Text]:
+    """Yield a step as lines: number and layer once, the sentence wrapped beside them."""
+    # The parts of an edge are held together: a number alone on a line says nothing.  textwrap
+    # breaks no line at a no-break space.
+    edges = ", ".join(f"{name} {number}".replace(" ", "\u00a0") for name, number in step.edges())
+    said = f"{step.sentence}  {edges}" if edges else step.sentence
+    layer = step.event.layer or ""
+    for at, part in enumerate(textwrap.wrap(said, max(20, min(width, _WIDEST) - _LEFT))):
+        line = Text(no_wrap=True, overflow="ignore")
+        line.append(f"{step.number:3} " if at == 0 else " " * 4, Style(bold=True))
+        line.append(f"{layer if at == 0 else '':10} ", Style(color=colour_of(layer)))
+        sentence = Text(part.replace("\u00a0", " "))
+        for name, colour in _EDGES.items():
+            style = Style(color=colour, italic=True)
+            sentence.highlight_regex(f"\\b{name} \\d+(?=,|$|  )", style)
+        yield line + sentence
+
+
+def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:
+    told = []
+    for event in events:
+        said = sentence(event, trace)
+        if said is not None and said[0] <= rank:
+            told.append((event, said[1]))
+    number = {event.seq: at for at, (event, _said) in enumerate(told, 1)}
+    chosen = Trace((event for event, _said in told), trace.meta, trace.whole)
+    steps = []
+    for event, said_of_it in told:
+        where, why, who = lifted(event, chosen)
+        steps.append(
+            Step(
+                number[event.seq], event, said_of_it,
+                number.get(where or 0), number.get(why or 0), number.get(who or 0),
+            )
+        )  # fmt: skip
+    return steps
+
+
+def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | None]:
+    """Return parent, cause and link of an event as edges between the events of `chosen`.
+
+    What isn't chosen is stood for by the bracket around it.  A bracket on the way that has a
+    cause of its own is where this stack begins, so its cause and link are the event's.
+    """
+    at: Event | None = event
+    while at is not None:
+        if at is not event and at.seq in chosen:
+            return at.seq, None, None
+        if at.cause is not None or at.link is not None:
+            why, who = chosen.visible(at.cause), chosen.visible(at.link)
+            return None, why.seq if why else None, who.seq if who else None
+        at = chosen.get(at.of if at.of is not None else at.parent)
+    return None, None, None

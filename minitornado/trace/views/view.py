@@ -1,0 +1,148 @@
+"""What all views share: one picture in rich's words, and its plain twin, at any width.
+
+    a view ──rich──> the terminal      colours, or none; Unicode, or ASCII where that is all
+           ──text──> str               for a pipe, a test, a screen reader
+           ──_repr_mimebundle_──> a notebook: HTML with inline styles, and the twin
+
+A view prints the same bytes for the same trace: it shows no time, no fd's number, no address.
+The layer's name is always written; its colour says the same once more.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+
+from minitornado.classroom.palette import PALETTE
+from minitornado.classroom.show import WIDTH, render
+
+# Which of the eight colours a layer of the trace has.  Futures and coroutines are how the loop
+# lets others wait, so they share the loop's.
+LAYER_COLOURS = {
+    "kernel": PALETTE["kernel"],
+    "loop": PALETTE["IOLoop"],
+    "future": PALETTE["IOLoop"],
+    "coroutine": PALETTE["IOLoop"],
+    "stream": PALETTE["IOStream"],
+    "tcp": PALETTE["TCPServer"],
+    "http1": PALETTE["HTTP1Connection"],
+    "server": PALETTE["HTTPServer"],
+    "app": PALETTE["app"],
+}
+
+GREY = PALETTE["kernel"]
+WHY = PALETTE["app"]  # "because": why now
+ASKED = PALETTE["TCPServer"]  # "asked": who wanted it
+
+# A terminal in a C locale takes no other characters.  One for one, so that no line grows.
+_ASCII = str.maketrans(
+    {
+        "─": "-", "│": "|", "┆": ":", "├": "|", "┤": "|", "┼": "+", "└": "`", "┌": ".", "╰": "`",
+        "╭": ".", "╮": ".", "╯": "'", "▶": ">", "◀": "<", "●": "*", "○": "o", "←": "<", "→": ">",
+        "…": "~", "·": "-", "█": "#", "═": "=", "≠": "!",
+    }
+)  # fmt: skip
+
+
+class View:
+    """Something to look at.  A subclass says what, in `body`."""
+
+    def body(self, width: int) -> Iterable[RenderableType]:
+        """Yield what is shown, for a page of `width` columns."""
+        raise NotImplementedError
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        ascii_only = options.ascii_only
+        for part in self.body(options.max_width):
+            segments = console.render(part, options)
+            yield from _in_ascii(segments) if ascii_only else segments
+
+    def text(self, width: int = WIDTH) -> str:
+        """Return it as plain text, `width` columns wide, without a space at a line's end."""
+        return render(self, width)[1]
+
+    def show(self, width: int = WIDTH) -> None:
+        """Display it in a notebook; print it anywhere else."""
+        from minitornado.classroom.show import show
+
+        show(self, width)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
+        page, text = render(self, WIDTH)
+        return {"text/html": page, "text/plain": text}
+
+
+class Picture(View):
+    """A view that is also an SVG: in a notebook the picture, in a terminal its twin."""
+
+    def svg(self) -> str:
+        """Return the picture: well-formed, self-contained, readable on light and on dark."""
+        raise NotImplementedError
+
+    def alt(self) -> str:
+        """Say in a sentence what the picture shows."""
+        raise NotImplementedError
+
+    def show(self, width: int = WIDTH) -> None:
+        from minitornado.classroom.show import picture
+
+        picture(self.svg(), self.alt(), self.text(width))
+
+    def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
+        # As an image, since an untrusted notebook hides image/svg+xml and strips inline SVG.
+        data = base64.b64encode(self.svg().encode()).decode()
+        image = (
+            f'<img alt="{html.escape(self.alt())}" style="max-width:100%" '
+            f'src="data:image/svg+xml;base64,{data}">'
+        )
+        return {"text/html": image, "text/plain": self.text()}
+
+
+def _in_ascii(segments: Iterable[Segment]) -> Iterator[Segment]:
+    for segment in segments:
+        yield Segment(in_ascii(segment.text), segment.style, segment.control)
+
+
+def in_ascii(text: str) -> str:
+    """Return `text` in the characters that every terminal has, as many of them."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode()
+
+
+def colour_of(layer: str) -> str:
+    """Return the colour of a layer; grey for one that we don't know."""
+    return LAYER_COLOURS.get(layer, GREY)
+
+
+def layer_text(layer: str, bold: bool = False) -> Text:
+    """Return a layer's name in its colour."""
+    return Text(layer, Style(color=colour_of(layer), bold=bold))
+
+
+def grey(text: str, italic: bool = False) -> Text:
+    """Return what is said in passing.  Not "dim": that vanishes on a projector."""
+    return Text(text, Style(color=GREY, italic=italic))
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text`, or its beginning and an ellipsis, in at most `width` characters.
+
+    >>> cut("read_until", 10), cut("read_until", 8)
+    ('read_until', 'read_un…')
+    """
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def plain_console(width: int) -> Console:
+    """A console that writes to a string, for what is rendered outside of a terminal."""
+    return Console(file=io.StringIO(), width=width, color_system=None, highlight=False)

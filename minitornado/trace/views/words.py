@@ -1,0 +1,209 @@
+"""How an event is named, in a few words, by every view.  Pure.
+
+What is said comes from the event and from nowhere else; what it does not hold is left out.
+"""
+
+from __future__ import annotations
+
+import bisect
+from typing import Any
+
+from ..events import Event, Trace
+
+
+def function(event: Event) -> str:
+    """Return the function of an event as a reader calls it: the receiver's class, and its name.
+
+    >>> function(Event(1, "call", "BaseIOStream.write", obj="IOStream#1"))
+    'IOStream.write'
+    """
+    return qualified(event.name, event.obj)
+
+
+def qualified(name: str, obj: str | None = None) -> str:
+    """Return a qualified name without what only Python needs.
+
+    A function in a function goes by its own name; a lambda has none.
+
+    >>> qualified("add_accept_handler.accept_handler"), qualified("IOLoop.add_future.lambda")
+    ('accept_handler', 'lambda of IOLoop.add_future')
+    """
+    owner, _, own = name.rpartition(".")
+    if not owner:
+        return name
+    if own == "lambda":
+        return f"lambda of {qualified(owner, obj)}"
+    if owner.rpartition(".")[2].lstrip("_")[:1].islower():
+        return own
+    return f"{owner if obj is None else obj.partition('#')[0]}.{own}"
+
+
+def short(name: str) -> str:
+    """Return a function's own name, without its class.
+
+    >>> short("HTTP1Connection.read_response"), short("IOLoop.add_future.lambda")
+    ('read_response', 'lambda')
+    """
+    return name.rpartition(".")[2]
+
+
+def size(count: object) -> str:
+    """Return a number of bytes in words.
+
+    >>> size(1), size(65536)
+    ('1 byte', '65,536 bytes')
+    """
+    if not isinstance(count, int):
+        return str(count)
+    return "1 byte" if count == 1 else f"{count:,} bytes"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> plural(1, "turn"), plural(3, "turn")
+    ('1 turn', '3 turns')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def interest(events: object) -> str:
+    """Return what an fd is watched for, or ready for, as adjectives.
+
+    >>> interest("READ"), interest("READ|WRITE")
+    ('readable', 'readable and writable')
+    """
+    words = {"READ": "readable", "WRITE": "writable", "ERROR": "broken or hung up"}
+    parts = [words.get(part, part) for part in str(events).split("|") if part]
+    return " and ".join(parts) or "ready"
+
+
+def outcome(data: dict[str, Any]) -> str:
+    """Return what came of a syscall: its error, its bytes, or its value."""
+    if data.get("error") is not None:
+        return str(data["error"])
+    if data.get("bytes") is not None:
+        count = f"{data['bytes']:,} B"
+        asked = data.get("asked")
+        return count if asked in (None, data["bytes"]) else f"{count} of {asked:,}"
+    return "" if data.get("value") is None else str(data["value"])
+
+
+def label(event: Event) -> str:
+    """Return one line about an event, the same in every view."""
+    return _LABELS.get(event.kind, _label_other)(event)
+
+
+def _label_other(event: Event) -> str:
+    return function(event)
+
+
+def _label_syscall(event: Event) -> str:
+    data = event.data
+    parts = [event.name, data.get("op"), event.fd, _watched(data), outcome(data)]
+    if data.get("bytes") is not None and event.name.startswith("recv"):
+        parts[-1] = f"{data['bytes']:,} B"  # asked for 65,536 says nothing about the request
+    return " ".join(str(part) for part in parts if part)
+
+
+def _watched(data: dict[str, Any]) -> str | None:
+    """Return the events of an fd; ERROR is always among them, so it is not said."""
+    events = data.get("events")
+    if events is None:
+        return None
+    return "|".join(part for part in str(events).split("|") if part != "ERROR") or "ERROR"
+
+
+def _label_schedule(event: Event) -> str:
+    data = event.data
+    parts = [short(event.name), event.fd, _watched(data)]
+    if data.get("seconds") is not None:
+        parts.append(f"in {data['seconds']:g} s")
+    target = data.get("target")
+    if target:
+        parts += ["→", qualified(str(target))]
+    return " ".join(str(part) for part in parts if part)
+
+
+def _label_poll(event: Event) -> str:
+    ready = event.data.get("ready", 0)
+    found = ready if isinstance(ready, int) else len(ready)
+    return f"{event.name}: {found} ready" if found else f"{event.name}: nothing ready"
+
+
+def _label_ready(event: Event) -> str:
+    if event.data.get("how") == "timer":
+        return "a timeout is due"
+    return f"{event.fd} is {interest(_watched(event.data))}"
+
+
+def _label_resolve(event: Event) -> str:
+    data = event.data
+    name = event.obj or "Future"
+    if data.get("error") is not None:
+        return f"{name} fails: {data['error']}"
+    value = data.get("value")
+    return f"{name} is done" if value in (None, "None") else f"{name} is done: {value}"
+
+
+def _label_yield(event: Event) -> str:
+    target = event.data.get("target")
+    return f"{function(event)} waits" + (f" for {target}" if target else "")
+
+
+def _label_raise(event: Event) -> str:
+    return f"{function(event)} raises {event.data.get('error', 'an exception')}"
+
+
+def _label_resume(event: Event) -> str:
+    return f"{function(event)} goes on"
+
+
+def _label_cancel(event: Event) -> str:
+    return f"{short(event.name)} {event.fd or ''}".rstrip()
+
+
+def _label_life(event: Event) -> str:
+    who = event.req if event.name == "request" else event.conn
+    return f"{event.name} {who} {'begins' if event.kind == 'begin' else 'ends'}"
+
+
+def _label_note(event: Event) -> str:
+    return str(event.data.get("text", event.name))
+
+
+_LABELS = {
+    "syscall": _label_syscall,
+    "schedule": _label_schedule,
+    "poll": _label_poll,
+    "ready": _label_ready,
+    "resolve": _label_resolve,
+    "yield": _label_yield,
+    "raise": _label_raise,
+    "resume": _label_resume,
+    "cancel": _label_cancel,
+    "begin": _label_life,
+    "end": _label_life,
+    "note": _label_note,
+}
+
+
+def readies(trace: Trace, poll: Event) -> list[Event]:
+    """Return what a poll reported."""
+    found = []
+    for event in trace.whole.events[_position(trace, poll) + 1 :]:
+        if event.kind == "ready" and event.cause == poll.seq:
+            found.append(event)
+        elif event.lane == poll.lane and event.kind == "poll":
+            break
+    return found
+
+
+def _position(trace: Trace, event: Event) -> int:
+    """Return where an event stands in the whole."""
+    return bisect.bisect_left(trace.whole.events, event.seq, key=lambda event: event.seq)
+
+
+def singular(noun: str) -> str:
+    """Return one of what `noun` names many of."""
+    return noun.removesuffix("s") if noun in ("turns", "polls") else noun
