@@ -1,0 +1,204 @@
+"""The options of every command, and what --help says about them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from .output import PROGRAM
+
+LEVELS = ("story", "chain", "full")
+DEFAULT_PORT = 8000
+
+DESCRIPTION = """\
+One HTTP request, every callback, explained.
+
+Without a command: serves one real request to itself, and shows how it travels
+through IOLoop, IOStream, TCPServer, HTTPServer and _ServerRequestAdapter."""
+
+COMMANDS = """\
+commands:
+  serve       the demo server, until Ctrl-C; logs the chain of every request
+  trace       one request of your choosing to the demo, traced
+  show        a trace that was written to a file
+  learn       the exercises: start, check, hint, reset, solution, list
+  notebooks   build the notebooks, or check that they are fresh (also: build)
+
+COMMAND --help says more about each.
+
+examples:
+  python -m minitornado
+  python -m minitornado trace /stream --view lanes
+  python -m minitornado serve --port 8888 --level story"""
+
+SERVE_EXAMPLES = """\
+examples:
+  python -m minitornado serve
+  python -m minitornado serve --port 8888 --level story
+  python -m minitornado serve --no-trace      one line a request, and full speed"""
+
+TRACE_EXAMPLES = """\
+examples:
+  python -m minitornado trace                 GET /hello, as a story
+  python -m minitornado trace /echo --data hi
+  python -m minitornado trace '/slow?seconds=0.2' --level chain
+  python -m minitornado trace /hello --header 'Connection: close' --view turns
+  python -m minitornado trace /stream --json stream.jsonl"""
+
+SHOW_EXAMPLES = """\
+examples:
+  python -m minitornado trace /stream --json stream.jsonl
+  python -m minitornado show stream.jsonl --view turns
+  python -m minitornado show stream.jsonl --view why --event 40"""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return the options; `module` names the module of `cli` that runs them."""
+    parser = _Parser(PROGRAM, DESCRIPTION, COMMANDS)
+    from minitornado import __version__
+
+    parser.add_argument("--version", action="version", version=f"minitornado {__version__}")
+    parser.set_defaults(module="watch")
+    # Described above in COMMANDS: argparse would list them once more.
+    parser.usage = f"{PROGRAM} [COMMAND [options]]"
+    commands = parser.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS, prog=PROGRAM)
+    _add_serve(commands)
+    _add_trace(commands)
+    _add_show(commands)
+    return parser.parse_args(words)
+
+
+def _add_serve(commands: Any) -> None:
+    parser = commands.add_parser(
+        "serve", description="Run the demo server until Ctrl-C.", epilog=SERVE_EXAMPLES
+    )
+    parser.set_defaults(module="serve")
+    parser.add_argument(
+        "--port", type=port, default=DEFAULT_PORT, metavar="N",
+        help=f"where to listen; 0 takes any free port (default: {DEFAULT_PORT})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--address", default="127.0.0.1", metavar="A",
+        help="of which interface (default: 127.0.0.1, this machine alone)",
+    )  # fmt: skip
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--level", choices=LEVELS, default="chain",
+        help="what to log: the story of each request, the chain of its callbacks "
+        "as they run, or every call (default: chain)",
+    )  # fmt: skip
+    how.add_argument(
+        "--no-trace", action="store_true", help="don't trace; log one line a request"
+    )
+
+
+def _add_trace(commands: Any) -> None:
+    parser = commands.add_parser(
+        "trace", epilog=TRACE_EXAMPLES,
+        description="Trace one request to the demo application, over a real socket.",
+    )  # fmt: skip
+    parser.set_defaults(module="trace")
+    parser.add_argument(
+        "path", type=target, nargs="?", default="/hello", metavar="URL-path",
+        help="what to ask for, with its query (default: /hello)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", type=method, metavar="M", help="default: GET, or POST if there is --data"
+    )
+    parser.add_argument("--data", metavar="TEXT", help="the body")
+    parser.add_argument(
+        "--header", type=header, action="append", default=[], dest="headers",
+        metavar="'Name: value'", help="a header field; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--level", choices=LEVELS, default="story",
+        help="the story, the chain of callbacks, or every call (default: story)",
+    )  # fmt: skip
+    _add_view(parser)
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the trace to FILE as well, one event a line"
+    )
+
+
+def _add_show(commands: Any) -> None:
+    parser = commands.add_parser(
+        "show", description="Show a trace that `trace --json` wrote.", epilog=SHOW_EXAMPLES
+    )
+    parser.set_defaults(module="show")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument(
+        "--level", choices=LEVELS, default="story",
+        help="the story, the chain of callbacks, or every call (default: story)",
+    )  # fmt: skip
+    _add_view(parser)
+
+
+def _add_view(parser: argparse.ArgumentParser) -> None:
+    from .views import NAMES
+
+    names = ", ".join(NAMES)
+    parser.add_argument("--view", choices=NAMES, help=f"another way to look at it: {names}")
+
+
+# ---- types of arguments: each returns the value, or says what is wrong with it ----
+
+
+def port(text: str) -> int:
+    """Return a port's number.
+
+    >>> port("8888")
+    8888
+    """
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def target(text: str) -> str:
+    """Return a request's target: a path, and perhaps a query.
+
+    >>> target("/big?n=5")
+    '/big?n=5'
+    """
+    if not text.startswith("/"):
+        raise argparse.ArgumentTypeError(f"a path begins with a slash, as /hello; not {text!r}")
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise argparse.ArgumentTypeError("a path is ASCII without spaces: write them as %20")
+    return text
+
+
+def method(text: str) -> str:
+    """Return a method: any word that HTTP allows for one."""
+    from minitornado.httputil import TOKEN
+
+    if not re.fullmatch(TOKEN, text):
+        raise argparse.ArgumentTypeError(f"a method is a word, as GET; not {text!r}")
+    return text
+
+
+def header(text: str) -> str:
+    """Return a header field, one line.
+
+    >>> header("X-One: 1")
+    'X-One: 1'
+    """
+    from minitornado.httputil import TOKEN
+
+    if not re.fullmatch(rf"{TOKEN}:[\t\x20-\x7e]*", text):
+        raise argparse.ArgumentTypeError(f"a header field is 'Name: value', not {text!r}")
+    return text
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and not after the usage, in which it drowns."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog, description=description, epilog=epilog, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help says more)\n")

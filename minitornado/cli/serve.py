@@ -1,0 +1,131 @@
+"""serve: the demo server, until Ctrl-C; what it does is logged as it happens."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import signal
+import socket
+import sys
+from typing import Any
+
+from minitornado.demo.application import ROUTES, application
+from minitornado.demo.server import DemoServer
+from minitornado.httpserver import HTTPServer
+from minitornado.ioloop import IOLoop
+from minitornado.netutil import bind_sockets
+
+from .output import Complaint, reason_of
+
+# How long exchanges that have begun may go on after Ctrl-C.
+DRAIN_SECONDS = 1.0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM, which is a good end: 0."""
+    sockets = listen(options.address, options.port)
+    serving = _Serving(options)
+    _log_to_stderr(serving)
+    # The trace begins before the server listens, so it knows everything that is registered.
+    tracer = None if options.no_trace else _start_tracer(serving, options.level)
+    try:
+        serving.server.add_sockets(sockets)
+        _greet(options, sockets[0])
+        serving.run()
+    finally:
+        if tracer is not None:
+            tracer.stop()
+    return 0
+
+
+class _Serving:
+    """The server and its loop, from the first request to the stop."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.loop: IOLoop = IOLoop.current()
+        # Traced, the chain tells of requests that end in the middle; so it is the plain server.
+        self.server = DemoServer() if options.no_trace else HTTPServer(application)
+        self.stopping = False
+        self._asked = False
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Turn the loop until somebody stops it."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        self.loop.start()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Let what has begun end, then stop the loop; `error` is then raised by `run`."""
+        if not self.stopping:
+            self.stopping = True
+            self._error = error
+            self.loop.add_callback(self._drain)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        # A handler that blocks keeps the loop from hearing the first one; the second ends it.
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self.loop.add_callback_from_signal(self.stop)
+
+    async def _drain(self) -> None:
+        self.server.stop()
+        await self.server.drain(DRAIN_SECONDS)
+        self.loop.stop()
+
+
+def listen(address: str, port: int) -> list[socket.socket]:
+    """Return listening sockets; raise a Complaint that says what to do about it."""
+    try:
+        return bind_sockets(port, address)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            sentence = f"port {port} is taken by another program: choose another with --port"
+        elif number == errno.EACCES:
+            sentence = f"port {port} is for root alone: choose one from 1024 up with --port"
+        elif number == errno.EADDRNOTAVAIL:
+            sentence = f"this machine has no address {address}: leave --address out"
+        elif isinstance(error, (socket.gaierror, UnicodeError)):
+            sentence = f"nobody knows an address {address!r}: leave --address out"
+        else:
+            sentence = f"can't listen on {address} port {port}: {reason_of(error)}"
+        raise Complaint(sentence) from None
+
+
+def _greet(options: argparse.Namespace, sock: socket.socket) -> None:
+    host, port = sock.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+        print("Everybody who reaches this machine can use it, also /block.", file=sys.stderr)
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    print(f"Listening on {url} until Ctrl-C. Try in another terminal:")
+    print(f"\n    curl -v {url}/hello\n")
+    print(f"or one of {' '.join(ROUTES)}\n", flush=True)
+
+
+class _LogHandler(logging.StreamHandler[Any]):
+    """Writes to stderr; stops the server when nobody reads it any more."""
+
+    def __init__(self, serving: _Serving) -> None:
+        super().__init__()
+        self._serving = serving
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, BrokenPipeError):
+            self._serving.stop(error)
+
+
+def _log_to_stderr(serving: _Serving) -> None:
+    handler = _LogHandler(serving)
+    handler.setFormatter(logging.Formatter("[%(levelname).1s %(asctime)s] %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _start_tracer(serving: _Serving, level: str) -> Any:
+    raise Complaint("not yet")

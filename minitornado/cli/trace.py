@@ -1,0 +1,144 @@
+"""trace: one request to the demo application, over a real socket, traced.
+
+The client is in this process, and acts only when the loop has nothing left to do.  So the
+same request has the same trace, every time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from minitornado.demo.application import application
+from minitornado.httpserver import HTTPServer
+from minitornado.trace import Event, Trace, drive, tracing
+
+from . import views
+from .output import Complaint, console, reason_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+CR = b"\r"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trace one request; show it, and what was answered."""
+    quiet_log()
+    screen = console()
+    request = request_bytes(options.method, options.path, options.headers, options.data)
+    if views.name_of(options) == "log":
+        trace, answer = record_live(request, screen, views.log_level(options))
+    else:
+        trace, answer = record(request)
+        views.show(trace, options, screen)
+    if options.json is not None:
+        write(trace, options.json)
+    screen.print(f"\n{describe(answer)}", soft_wrap=True, markup=False)
+    return 0
+
+
+def quiet_log() -> None:
+    """Keep the log off the screen: /boom's traceback is in the trace, and no crash of ours."""
+    logging.getLogger("tornado").addHandler(logging.NullHandler())
+
+
+def record(
+    request: bytes, sink: Callable[[Event], object] | None = None
+) -> tuple[Trace, bytes]:
+    """Send a request to a server of the demo; return the trace, and the answer's bytes."""
+    server = HTTPServer(application)
+    script = [("connect", "k1"), ("send", "k1", request), ("recv", "k1"), ("close", "k1")]
+    with tracing(sink=sink) as trace:
+        client = drive(server, script)
+    return trace, client.answers.get("c1", b"")
+
+
+def record_live(request: bytes, screen: Console, level: str) -> tuple[Trace, bytes]:
+    """The same, and every event is printed as it happens."""
+    from minitornado.trace.views import Live
+
+    log = Live(screen, level=level)
+    printer = Printer(log)
+    trace, answer = record(request, printer)
+    printer.check()
+    log.flush()
+    return trace, answer
+
+
+class Printer:
+    """A sink that prints, until printing fails.
+
+    It is called in the middle of the program that is traced, which a closed pipe is no business
+    of.  So the error is kept, and raised afterwards.
+    """
+
+    def __init__(
+        self, log: Callable[[Event], object], failed: Callable[[], object] | None = None
+    ) -> None:
+        self._log = log
+        self._failed = failed
+        self._error: OSError | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self._error is None:
+            try:
+                self._log(event)
+            except OSError as error:
+                self._error = error
+                if self._failed is not None:
+                    self._failed()
+
+    def check(self) -> None:
+        """Raise the error that printing ended with, if it did."""
+        if self._error is not None:
+            raise self._error
+
+
+def request_bytes(
+    method: str | None, path: str, fields: list[str], body: str | None
+) -> bytes:
+    r"""Return a request as it is sent.
+
+    Host and Content-Length are added where they are missing; the host without a port, which
+    would be another one every time.
+
+    >>> request_bytes(None, "/echo", ["X-One: 1"], "hi")
+    b'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nX-One: 1\r\n\r\nhi'
+    """
+    data = (body or "").encode("utf-8", "surrogateescape")
+    lines = [f"{method or ('GET' if body is None else 'POST')} {path} HTTP/1.1"]
+    named = {field.partition(":")[0].lower() for field in fields}
+    if "host" not in named:
+        lines.append("Host: localhost")
+    if body is not None and not named & {"content-length", "transfer-encoding"}:
+        lines.append(f"Content-Length: {len(data)}")
+    return "\r\n".join([*lines, *fields, "\r\n"]).encode("ascii") + data
+
+
+def describe(answer: bytes) -> str:
+    r"""Return an answer's status and size, and its body if that is short.
+
+    >>> print(describe(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
+    The answer: HTTP/1.1 200 OK, 40 bytes with this body:
+    hi
+    """
+    if not answer:
+        return "There was no answer."
+    head, _, body = answer.partition(b"\r\n\r\n")
+    said = f"The answer: {head.partition(CR)[0].decode('latin-1')}, {len(answer):,} bytes"
+    text = body.decode("ascii", "replace").strip()
+    if 0 < len(text) <= 80 and text.isprintable():
+        return f"{said} with this body:\n{text}"
+    return f"{said}, {len(body):,} of them its body"
+
+
+def write(trace: Trace, path: str) -> None:
+    """Write a trace to a file; raise a Complaint if that can't be done."""
+    try:
+        trace.dump(path)
+    except OSError as error:
+        raise Complaint(f"can't write {path}: {reason_of(error)}") from None

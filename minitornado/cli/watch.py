@@ -1,0 +1,54 @@
+"""The main job, without a command: one real request, its chain as it happens, its story."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .output import PROGRAM, console
+from .trace import describe, quiet_log, record_live, request_bytes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from minitornado.trace import Trace
+
+NEXT = (
+    ("trace /stream --view lanes", "an answer in five pieces, as a picture"),
+    ("trace /echo --data hello", "a request with a body"),
+    ("serve", "serve until Ctrl-C, and log every request's chain"),
+    ("learn list", "write parts of it yourself"),
+)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve one request to itself, and show it."""
+    quiet_log()
+    screen = console()
+    _title(screen, "One request, GET /hello, over a real socket: its callbacks as they run")
+    trace, answer = record_live(request_bytes(None, "/hello", [], None), screen, "chain")
+    _title(screen, "\nThe same as a story")
+    _tell(trace, screen)
+    _title(screen, "\nWhat it took")
+    _count(trace, screen)
+    screen.print(f"\n{describe(answer)}", soft_wrap=True, markup=False)
+    _title(screen, "\nTry next")
+    for words, what in NEXT:
+        screen.print(f"  {PROGRAM} {words:27}{what}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _tell(trace: Trace, screen: Console) -> None:
+    from minitornado.trace.views import Story
+
+    screen.print(Story(trace))
+
+
+def _count(trace: Trace, screen: Console) -> None:
+    from minitornado.trace.views import Counts
+
+    screen.print(Counts(trace))
+
+
+def _title(screen: Console, text: str) -> None:
+    screen.print(text, style="bold", markup=False)

@@ -1,0 +1,357 @@
+"""python -m minitornado as its users meet it: each command in a process of its own.
+
+A terminal, a pipe, a closed pipe, a wrong option, a taken port, Ctrl-C: one clear sentence or
+nothing, and never a traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minitornado.cli import arguments, main, output, serve
+from minitornado.cli.output import Complaint
+
+ROOT = Path(__file__).parents[1]
+DEADLINE = 30.0  # seconds for a command on a loaded machine; none needs two on a free one
+COMMAND = [sys.executable, "-m", "minitornado"]
+
+# As in a plain shell: what pytest's own environment says about colours must not leak in.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
+    and not name.startswith("PYTHON")
+}
+
+
+def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    options = {"env": ENVIRONMENT, "cwd": ROOT, "timeout": DEADLINE, **options}
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, **options)
+
+
+def shell(line: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which `minitornado` is the command."""
+    line = line.replace("minitornado", " ".join(COMMAND))
+    options = {"env": ENVIRONMENT, "cwd": ROOT, "timeout": DEADLINE, **options}
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, **options)
+
+
+def assert_readable(text: str, width: int = 80) -> None:
+    """No colours, no control characters, no line that a terminal would fold."""
+    assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text) == []
+    assert [line for line in text.splitlines() if len(line) > width] == []
+    assert "Traceback" not in text
+
+
+class Serve:
+    """`serve` in a process of its own, on a free port."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __enter__(self) -> Serve:
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0", *self.words],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, cwd=ROOT,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.wait_for(r"one of /hello")
+        match = re.search(r"http://127\.0\.0\.1:(\d+)", self.text)
+        assert match is not None
+        self.port = int(match[1])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line)
+                self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def wait_for(self, pattern: str) -> None:
+        with self._changed:
+            found = self._changed.wait_for(lambda: re.search(pattern, self.text), DEADLINE)
+        assert found, f"no {pattern!r} in:\n{self.text}"
+
+    def end(self, number: int) -> int:
+        """Send a signal; return the exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
+        return status
+
+    def get(self, path: str = "/hello", method: str = "GET") -> bytes:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        try:
+            client.request(method, path)
+            return client.getresponse().read()
+        finally:
+            client.close()
+
+    def raw(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
+
+
+# ---- help, and what is misused ----
+
+
+@pytest.mark.parametrize("words", [(), ("serve",), ("trace",), ("show",), ("learn",), ("build",)])
+def test_help_fits_a_terminal_and_shows_examples(words: tuple[str, ...]):
+    done = run(*words, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: python -m minitornado")
+    assert_readable(done.stdout)
+    if words not in (("learn",), ("build",)):
+        assert "examples:" in done.stdout
+
+
+def test_help_names_every_command():
+    text = run("--help").stdout
+    for command in ("serve", "trace", "show", "learn", "notebooks"):
+        assert f"\n  {command} " in text
+
+
+def test_version_is_the_package_s():
+    from minitornado import __version__
+
+    assert run("--version").stdout == f"minitornado {__version__}\n"
+
+
+OPTION = "python -m minitornado {}: argument {} (--help says more)"
+MISUSED = [
+    (["bla"], "minitornado: there is no command 'bla'; there are "
+              "serve, trace, show, learn, notebooks"),
+    (["--bla"], "python -m minitornado: unrecognized arguments: --bla (--help says more)"),
+    (["serve", "--port", "65536"],
+     OPTION.format("serve", "--port: a port is a number from 0 to 65535, not '65536'")),
+    (["serve", "--port", "-1"],
+     OPTION.format("serve", "--port: a port is a number from 0 to 65535, not '-1'")),
+    (["serve", "--level", "story", "--no-trace"],
+     OPTION.format("serve", "--no-trace: not allowed with argument --level")),
+    (["trace", "hello"],
+     OPTION.format("trace", "URL-path: a path begins with a slash, as /hello; not 'hello'")),
+    (["trace", "/a b"],
+     OPTION.format("trace", "URL-path: a path is ASCII without spaces: write them as %20")),
+    (["trace", "--method", "G T"],
+     OPTION.format("trace", "--method: a method is a word, as GET; not 'G T'")),
+    (["trace", "--header", "a\nb: c"],
+     OPTION.format("trace", "--header: a header field is 'Name: value', not 'a\\nb: c'")),
+    (["show"], "python -m minitornado show: the following arguments are required: FILE "
+               "(--help says more)"),
+    (["show", "/nowhere/x"], "minitornado: can't read /nowhere/x: no such file or directory"),
+    (["show", "/"], "minitornado: can't read /: is a directory"),
+    (["show", "README.md"], "minitornado: README.md is no trace: `trace --json FILE` writes them"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISUSED, ids=[" ".join(row[0]) for row in MISUSED])
+def test_a_wrong_option_gets_one_sentence(words: list[str], sentence: str):
+    done = run(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence + "\n")
+
+
+def test_the_classroom_s_commands_are_handed_over(monkeypatch: pytest.MonkeyPatch):
+    from minitornado.classroom import build, learn
+
+    seen = []
+    monkeypatch.setattr(learn, "main", lambda words: seen.append(("learn", words)) or 0)
+    monkeypatch.setattr(build, "main", lambda words: seen.append(("build", words)) or 1)
+    assert main(["learn", "check", "ex13"]) == 0
+    assert main(["notebooks", "--check"]) == main(["build", "00"]) == 1
+    assert seen == [("learn", ["check", "ex13"]), ("build", ["--check"]), ("build", ["00"])]
+
+
+def test_help_is_there_at_once():
+    """What a command needs is imported when it is chosen: neither rich nor the stack's servers."""
+    code = (
+        "import sys; sys.argv[1:] = ['--help']; import minitornado.cli; minitornado.cli.main();"
+        "print(sorted(name for name in sys.modules if name.startswith(('rich', 'minitornado'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE, cwd=ROOT
+    )
+    loaded = done.stdout.splitlines()[-1]
+    for name in ("'rich", "trace", "classroom", "httpserver", "demo"):
+        assert name not in loaded
+
+
+# ---- serve ----
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Serve]:
+    with Serve("--no-trace") as process:
+        yield process
+
+
+def test_serve_prints_an_address_and_a_line_that_curl_takes(plain: Serve):
+    (line,) = re.findall(r"^    (curl .*)$", plain.text, re.MULTILINE)
+    done = subprocess.run(line.split(), capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.returncode, done.stdout) == (0, "hello world")
+    assert "< HTTP/1.1 200 OK" in done.stderr
+    plain.wait_for(r"\[I \d\d:\d\d:\d\d\] 200 GET '/hello' \(127\.0\.0\.1\)\n")
+    assert_readable(plain.text.partition("[I")[0])
+
+
+def test_serve_without_trace_logs_one_line_a_request_and_what_goes_wrong(plain: Serve):
+    with plain.raw() as sock:
+        sock.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+    plain.wait_for(r"--- POST '/echo' \(127\.0\.0\.1\): its body ended before its time")
+    with plain.raw() as sock:
+        sock.sendall(b"no request\r\n\r\n")
+        assert sock.recv(1000).startswith(b"HTTP/1.1 400 ")
+    plain.wait_for(r"Malformed HTTP message from 127\.0\.0\.1")
+    plain.get("/boom")
+    plain.wait_for(r"RuntimeError: this route always fails")
+    assert plain.get() == b"hello world"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_is_a_good_end(number: int):
+    with Serve("--no-trace") as process, process.raw() as idle:
+        process.get()
+        assert process.end(number) == 0
+        assert "Traceback" not in process.text
+        assert idle.recv(1) == b"", "idle connections are closed"
+
+
+def test_ctrl_c_lets_an_answer_end_that_has_begun():
+    with Serve("--no-trace") as process, process.raw() as sock:
+        sock.sendall(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        data = sock.recv(65536)
+        process.process.send_signal(signal.SIGINT)
+        while chunk := sock.recv(65536):
+            data += chunk
+        assert data.endswith(b"\r\n0\r\n\r\n"), "the last piece has come too"
+        assert process.process.wait(DEADLINE) == 0
+
+
+def test_ctrl_c_does_not_wait_long_for_a_slow_answer_and_a_second_one_not_at_all():
+    with Serve("--no-trace") as process, process.raw() as sock:
+        sock.sendall(b"GET /slow?seconds=60 HTTP/1.1\r\nHost: a\r\n\r\n")
+        process.get()
+        begun = time.monotonic()
+        assert process.end(signal.SIGINT) == 0
+        assert time.monotonic() - begun < 20
+    with Serve("--no-trace") as process, process.raw() as sock:
+        sock.sendall(b"GET /block?seconds=9.5 HTTP/1.1\r\nHost: a\r\n\r\n")
+        process.wait_for("one of")
+        time.sleep(0.3)
+        begun = time.monotonic()
+        process.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.end(signal.SIGINT) in (130, 0)
+        assert time.monotonic() - begun < 8
+        assert "Traceback" not in process.text
+
+
+def test_a_taken_port_gets_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"minitornado: port {port} is taken by another program: choose another with --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.EACCES, "Permission denied"), "port 80 is for root alone: choose one from"),
+        (OSError(errno.EADDRNOTAVAIL, "x"), "this machine has no address 192.0.2.1"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), "nobody knows an address '192.0.2.1'"),
+        (UnicodeError("label too long"), "nobody knows an address '192.0.2.1'"),
+        (OSError(errno.EMFILE, "Too many open files"), "can't listen on 192.0.2.1 port 80: too"),
+    ],
+)  # fmt: skip
+def test_what_keeps_it_from_listening_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+):
+    def refuse(port: int, address: str) -> None:
+        raise error
+
+    monkeypatch.setattr(serve, "bind_sockets", refuse)
+    with pytest.raises(Complaint, match="^" + re.escape(sentence)):
+        serve.listen("192.0.2.1", 80)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "no such name", "a" * 70 + ".example", "\udcff"])
+def test_an_address_that_is_none_gets_one_sentence(address: str):
+    with pytest.raises(Complaint, match="leave --address out"):
+        serve.listen(address, 0)
+
+
+def test_serve_ends_when_nobody_reads_its_log_any_more():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = shell(
+        f"(sleep 1; for i in 1 2 3; do curl -s --retry 5 --retry-connrefused "
+        f"http://127.0.0.1:{port}/hello; sleep 0.2; done) > /dev/null 2>&1 & "
+        f"minitornado serve --no-trace --port {port} 2>&1 | head -1; echo ${{PIPESTATUS[0]}}"
+    )
+    assert done.stdout.splitlines()[1:] == ["141"]
+    assert done.stderr == ""
+
+
+# ---- terminals, pipes, files, nobody ----
+
+
+def test_a_closed_pipe_is_the_end_without_a_word():
+    done = shell("minitornado --help | head -1; echo ${PIPESTATUS[0]}")
+    assert done.stdout.startswith("usage:")
+    assert done.stderr == ""
+
+
+def test_nobody_listening_at_all_is_no_reason_to_fail():
+    assert shell("minitornado --version >&- 2>&- <&-").returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_gets_one_sentence():
+    done = shell("minitornado --help > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "minitornado: can't write the output: no space left on device\n"
+
+
+def test_the_types_of_arguments_show_themselves():
+    import doctest
+
+    assert doctest.testmod(arguments).attempted > 0
+    assert doctest.testmod(arguments).failed == 0
+
+
+def test_a_bug_is_not_hidden():
+    def command() -> int:
+        raise OSError(errno.ENOENT, "nothing here")
+
+    with pytest.raises(OSError, match="nothing here"):
+        output.guard_output(command)
