@@ -179,8 +179,13 @@ class HTTP1Connection(httputil.HTTPConnection):
             if not self._write_finished:
                 need_delegate_close = False
                 self._finish_delegate(delegate)
-            await self._wait_for_answer()
-            return not self._detached and not self.stream.closed()
+            if not self._finished:
+                await self._wait_for_answer()
+            if self._detached:
+                return False
+            if self._disconnect_on_finish:
+                self.close()
+            return not self.stream.closed()
         except HTTPInputError as error:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
             await self._refuse(error.status, str(error))
@@ -189,7 +194,6 @@ class HTTP1Connection(httputil.HTTPConnection):
             await self._linger()
             return False
         finally:
-            self._deadline.stop()
             if need_delegate_close:
                 self._close_delegate(delegate)
             self._clear_callbacks()
@@ -231,25 +235,17 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _start_request(self, start_line: RequestStartLine, headers: HTTPHeaders) -> int | None:
         """Settle what the head decides; return the body's length, None if it comes in chunks."""
         self._request_start_line = start_line
-        # Settled first: if the rest is refused, the answer needs the version.
-        self._disconnect_on_finish = not self._can_keep_alive(start_line, headers)
-        _check_host(start_line, headers)
-        length = _body_length(start_line, headers)
+        keep_alive, length = _framing(
+            start_line.version,
+            headers.get("Host"),
+            headers.get("Connection"),
+            headers.get("Transfer-Encoding"),
+            headers.get("Content-Length"),
+        )
+        self._disconnect_on_finish = self.no_keep_alive or not keep_alive
         if length is not None and length > self._max_body_size:
             raise HTTPInputError(f"body longer than {self._max_body_size} bytes", status=413)
         return length
-
-    def _can_keep_alive(self, start_line: RequestStartLine, headers: HTTPHeaders) -> bool:
-        """Tell whether the connection stays open after this exchange (RFC 9112 §9.3)."""
-        if self.no_keep_alive:
-            return False
-        connection = headers.get("Connection")
-        if connection is None:
-            return start_line.version != "HTTP/1.0"
-        options = {option.strip(" \t").lower() for option in connection.split(",")}
-        if "close" in options:
-            return False
-        return start_line.version != "HTTP/1.0" or "keep-alive" in options
 
     async def _read_body(
         self, length: int | None, headers: HTTPHeaders, delegate: HTTPMessageDelegate
@@ -358,12 +354,9 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Say that the answer is complete."""
         if self._write_finished:
             raise HTTPOutputError("finish() was called before")
-        if self.stream is None or self.stream.closed():  # nobody there to be told
-            self._write_finished = True
-            return self._finish_request()
-        if not self._response_started:
+        if self._pending_write is None:
             raise HTTPOutputError("finish() before write_headers(): there is no answer")
-        if self._expected_content_remaining:
+        if self._expected_content_remaining and not self.stream.closed():
             self.stream.close()
             raise HTTPOutputError(
                 f"Tried to write {self._expected_content_remaining} bytes less than Content-Length"
@@ -375,7 +368,6 @@ class HTTP1Connection(httputil.HTTPConnection):
             # The rest of the body would be taken for the next request.
             self._disconnect_on_finish = True
             self._deadline.start(LINGER_SECONDS, self._timed_out)
-        assert self._pending_write is not None
         self._pending_write.add_done_callback(self._finish_request)
 
     def _format_head(self, start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
@@ -399,8 +391,9 @@ class HTTP1Connection(httputil.HTTPConnection):
                 lines.append("Transfer-Encoding: chunked")
         if "Date" not in headers:
             lines.append(_date_line())
-        if "Connection" in headers:
-            if "close" in headers["Connection"].lower():
+        connection = headers.get("Connection")
+        if connection is not None:
+            if "close" in connection.lower():
                 self._disconnect_on_finish = True
         elif self._disconnect_on_finish:
             lines.append("Connection: close")
@@ -427,12 +420,13 @@ class HTTP1Connection(httputil.HTTPConnection):
         return chunk
 
     def _write(self, data: bytes) -> Future[None]:
-        if self.stream is None or self.stream.closed():
-            future: Future[None] = Future()
-            future.set_exception(StreamClosedError())
-            future.exception()  # retrieved: a client that has left is no error of the application
-        else:
+        future: Future[None]
+        try:
             future = self.stream.write(data)
+        except StreamClosedError as error:
+            future = Future()
+            future.set_exception(error)
+            future.exception()  # retrieved: a client that has left is no error of the application
         self._pending_write = future
         return future
 
@@ -468,27 +462,24 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _finish_request(self, _written: object = None) -> None:
         """The last byte of the answer has left the buffer: the exchange is over."""
-        self._clear_callbacks()
         if self._disconnect_on_finish and self._read_finished:
             return self.close()
+        self._clear_callbacks()
         self._resolve_finish()
 
     def _resolve_finish(self) -> None:
         self._finished = True
-        future, self._finish_future = self._finish_future, None
-        if future is not None:
-            future.set_result(None)
+        if self._finish_future is not None and not self._finish_future.done():
+            self._finish_future.set_result(None)
 
     async def _wait_for_answer(self) -> None:
         """Wait until the answer is complete, or the client has left."""
-        if not self._finished and not self._detached and not self.stream.closed():
+        if not self.stream.closed():
             # Nobody reads now, so nobody would notice the client leaving.
             self._stream_tells_us = True
             self.stream.set_close_callback(self._on_connection_close)
             self._finish_future = Future()
             await self._finish_future
-        if self._disconnect_on_finish and not self._detached:
-            self.close()
 
     def _on_connection_close(self) -> None:
         """The stream was closed before the answer was complete."""
@@ -838,8 +829,7 @@ def _parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
     _check_bytes(data, lines=len(lines) + 1)
     start_line = httputil.parse_request_start_line(lines[0])
     headers = HTTPHeaders()
-    for line in lines[1:]:
-        headers.parse_line(line)
+    headers._parse_lines(lines[1:])
     if not start_line.path.startswith("/"):
         start_line = _to_origin_form(start_line, headers)
     return start_line, headers
@@ -867,29 +857,45 @@ def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> Reque
     return start_line._replace(path=path if path.startswith("/") else "/" + path)
 
 
-def _check_host(start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+@functools.lru_cache(maxsize=1000)  # most requests differ from the last in none of these fields
+def _framing(
+    version: str, host: str | None, connection: str | None, coding: str | None, length: str | None
+) -> tuple[bool, int | None]:
+    """Return what a head decides: may the connection stay open, and how long is the body.
+
+    The length is None if the body comes in chunks.  Fields that came several times are
+    joined with commas.  What the rules forbid raises HTTPInputError.
+    """
+    _check_host(version, host)
+    return _can_keep_alive(version, connection), _body_length(version, coding, length)
+
+
+def _check_host(version: str, host: str | None) -> None:
     """Refuse a request that does not say, once, whom it is for (RFC 9112 §3.2)."""
-    hosts = headers.get_list("Host")
-    if len(hosts) > 1:
-        raise HTTPInputError("more than one Host")
-    if not hosts:
-        if start_line.version != "HTTP/1.0":
+    if host is None:
+        if version != "HTTP/1.0":
             raise HTTPInputError("no Host")
-    elif not httputil.is_valid_host(hosts[0]):
-        raise HTTPInputError(f"malformed Host: {hosts[0][:60]!r}")
+    elif not httputil.is_valid_host(host):  # as two of them are not: no name holds a comma
+        raise HTTPInputError(f"malformed Host, or more than one: {host[:60]!r}")
 
 
-def _body_length(start_line: RequestStartLine, headers: HTTPHeaders) -> int | None:
+def _can_keep_alive(version: str, connection: str | None) -> bool:
+    """Tell whether the connection may stay open after this exchange (RFC 9112 §9.3)."""
+    options = {option.strip(" \t").lower() for option in (connection or "").split(",")}
+    if "close" in options:
+        return False
+    return version != "HTTP/1.0" or "keep-alive" in options
+
+
+def _body_length(version: str, coding: str | None, length: str | None) -> int | None:
     """Return how many bytes the body has, None if it comes in chunks (RFC 9112 §6.3).
 
     Whatever could be read in two ways is refused.
     """
-    coding = headers.get("Transfer-Encoding")
-    length = headers.get("Content-Length")
     if coding is not None:
         if length is not None:
             raise HTTPInputError("both Transfer-Encoding and Content-Length")
-        if start_line.version == "HTTP/1.0":
+        if version == "HTTP/1.0":
             raise HTTPInputError("Transfer-Encoding in HTTP/1.0")
         if coding.lower() != "chunked":
             raise HTTPInputError(f"Transfer-Encoding {coding[:60]!r} is not understood", status=501)

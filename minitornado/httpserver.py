@@ -242,7 +242,8 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
             self.request._parse_body()
             return self.server.request_callback(self.request)  # type: ignore[operator]
         finally:
-            self._cleanup()
+            if self.server.xheaders:
+                self._cleanup()
 
     def on_connection_close(self) -> None:
         try:
@@ -250,8 +251,8 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
                 return self.delegate.on_connection_close()
             self._chunks.clear()  # half a request is no request
         finally:
-            self._cleanup()
+            if self.server.xheaders:
+                self._cleanup()
 
     def _cleanup(self) -> None:
-        if self.server.xheaders:
-            self.connection.context._unapply_xheaders()  # type: ignore[attr-defined]
+        self.connection.context._unapply_xheaders()  # type: ignore[attr-defined]

@@ -28,6 +28,10 @@ from .log import gen_log
 MAX_MULTIPART_PARTS = 1000
 MAX_PART_HEADER_BYTES = 10 * 1024  # names and file names of one part of a form
 
+# RFC 2046 §5.1.1.  Searching backwards for a long one takes as many steps for every byte: with 30 KB
+# of boundary, a megabyte of body would hold the loop for seconds.
+MAX_BOUNDARY_BYTES = 70
+
 # token, RFC 9110 §5.6.2: what a method or a field name is made of.
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TOKEN = re.compile(TOKEN)
@@ -37,7 +41,8 @@ _REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\x00-\x20\x7f]+) (HTTP/([0-9])\.[0-9]
 _RESPONSE_LINE = re.compile(r"(HTTP/1\.[0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
 # uri-host [":" port], RFC 9110 §7.2: a name or IPv4 address (with percent escapes), or [IPv6].
-_HOST = re.compile(r"(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*(?::[0-9]*)?")
+# A comma would be legal in a name, and is never there: it is what joins two Host fields.
+_HOST = re.compile(r"(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*(?::[0-9]*)?")
 _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
 
 
@@ -130,17 +135,22 @@ class HTTPHeaders(MutableMapping[str, str]):
         >>> headers.get("content-type")
         'text/html'
         """
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
-        name = _parse_name(name)
-        # Only these two are white space here: str.strip() would take \x0b, \x85 and \xa0 too.
-        value = value.strip(" \t")
-        values = self._as_list.get(name)
-        if values is None:
-            self._as_list[name] = [value]
-        else:
-            values.append(value)
+        self._parse_lines([line])
+
+    def _parse_lines(self, lines: list[str]) -> None:
+        """Add a field for each line; `parse_line` for many."""
+        as_list = self._as_list
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not colon:
+                raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
+            name = _parse_name(name)
+            # Only these two are white space here: strip() would take \x0b, \x85 and \xa0 too.
+            value = value.strip(" \t")
+            if name in as_list:
+                as_list[name].append(value)
+            else:
+                as_list[name] = [value]
 
     @classmethod
     def parse(cls, headers: str) -> HTTPHeaders:
@@ -260,7 +270,8 @@ def split_host_and_port(netloc: str) -> tuple[str, int | None]:
     >>> split_host_and_port("example.com:443"), split_host_and_port("[::1]")
     (('example.com', 443), ('[::1]', None))
     """
-    match = re.fullmatch(r"(.+):([0-9]+)", netloc)
+    # Five digits, which no port exceeds: int() refuses 5,000 of them with a ValueError.
+    match = re.fullmatch(r"(.+):([0-9]{1,5})", netloc)
     return (netloc, None) if match is None else (match[1], int(match[2]))
 
 
@@ -390,8 +401,7 @@ class HTTPServerRequest:
     def arguments(self) -> dict[str, list[bytes]]:
         """The arguments of query and body together, the query's first."""
         merged = {name: list(values) for name, values in self.query_arguments.items()}
-        for name, values in self.body_arguments.items():
-            merged.setdefault(name, []).extend(values)
+        _add_arguments(merged, self.body_arguments)
         return merged
 
     @functools.cached_property
@@ -441,6 +451,8 @@ class HTTPServerRequest:
             parse_body_arguments(
                 content_type, self.body, self.body_arguments, self.files, self.headers
             )
+        if "arguments" in self.__dict__:  # asked for while the body was still on its way
+            _add_arguments(self.arguments, self.body_arguments)
 
     def __repr__(self) -> str:
         names = ("protocol", "host", "method", "uri", "version", "remote_ip")
@@ -456,6 +468,9 @@ class HTTPFile(dict[str, Any]):
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
 
 
 # ---- forms, URLs, cookies, dates ----
@@ -502,14 +517,17 @@ def parse_body_arguments(
         gen_log.warning("Unsupported Content-Encoding: %s", headers["Content-Encoding"])
         return
     if kind.startswith("application/x-www-form-urlencoded"):
-        for name, values in parse_qs_bytes(body).items():
-            arguments.setdefault(name, []).extend(values)
-        return
+        return _add_arguments(arguments, parse_qs_bytes(body))
     boundary = _parse_parameters(content_type)[1].get("boundary", "")
     if boundary:
         parse_multipart_form_data(boundary.encode("latin-1", "replace"), body, arguments, files)
     else:
         gen_log.warning("Invalid multipart/form-data: no boundary")
+
+
+def _add_arguments(arguments: dict[str, list[bytes]], more: dict[str, list[bytes]]) -> None:
+    for name, values in more.items():
+        arguments.setdefault(name, []).extend(values)
 
 
 def parse_multipart_form_data(
@@ -525,6 +543,9 @@ def parse_multipart_form_data(
     """
     if boundary.startswith(b'"') and boundary.endswith(b'"'):
         boundary = boundary[1:-1]
+    if len(boundary) > MAX_BOUNDARY_BYTES:
+        gen_log.warning("Invalid multipart/form-data: boundary over %d bytes", MAX_BOUNDARY_BYTES)
+        return
     final = data.rfind(b"--" + boundary + b"--")
     if final == -1:
         gen_log.warning("Invalid multipart/form-data: no final boundary")
@@ -569,20 +590,23 @@ def _parse_part(
         arguments.setdefault(name, []).append(value)
 
 
+# ;name=value or ;name="quoted".  Each begins with a semicolon, so no byte is looked at from more
+# than one beginning: 64 KB of one long word would otherwise cost two billion steps.
+_PARAMETER = re.compile(r';\s*([^=;\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;]*))')
+
+
 def _parse_parameters(field: str) -> tuple[str, dict[str, str]]:
     r"""Return the value of a field, and its parameters.
 
     >>> _parse_parameters('form-data; name="a;b"; filename="x\\"y"')
     ('form-data', {'name': 'a;b', 'filename': 'x"y'})
     """
-    value, _, rest = field.partition(";")
+    value, _, _ = field.partition(";")
     parameters: dict[str, str] = {}
-    for match in re.finditer(r'\s*([^=;\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))', rest):
-        name, quoted, plain = match.groups()
-        if quoted is not None:
-            parameters[name.lower()] = re.sub(r"\\(.)", r"\1", quoted)
-        else:
-            parameters[name.lower()] = plain.strip()
+    for name, quoted, plain in _PARAMETER.findall(field):
+        # A quote or a backslash may be escaped.  Before anything else a backslash is itself:
+        # some clients send C:\folder\file as it is.
+        parameters[name.lower()] = re.sub(r'\\(["\\])', r"\1", quoted) or plain.strip()
     return value.strip().lower(), _decode_extended(parameters)
 
 
@@ -593,6 +617,10 @@ def _decode_extended(parameters: dict[str, str]) -> dict[str, str]:
         from urllib.parse import unquote
 
         try:
+            # Of all that Python can decode these two were ever allowed.  Others have surprises:
+            # "undefined" raises what no other does, "punycode" takes quadratic time.
+            if charset.lower() not in ("utf-8", "iso-8859-1"):
+                raise LookupError(charset)
             parameters[name[:-1]] = unquote(rest.partition("'")[2], charset, errors="strict")
         except (LookupError, UnicodeDecodeError):
             gen_log.warning("parameter %s in an unknown encoding left out", name)

@@ -171,7 +171,10 @@ class BaseIOStream:
         # Try first, wait second.  A client may pipeline: request two came in the packet of
         # request one and sits in our buffer.  The kernel has nothing left to report, so a
         # stream that polled first would sleep on bytes that it already holds.
-        self._handle_read()
+        if self._read_buffer or self._maybe_readable or self._closed or self._eof:
+            self._handle_read()
+        else:
+            self._add_io_state(IOLoop.READ)  # there is nothing to try
         return future  # not self._read_future: _handle_read may have cleared it
 
     def reading(self) -> bool:
@@ -187,7 +190,8 @@ class BaseIOStream:
         writing more: what the peer is too slow to take stays in memory.  Raises
         StreamClosedError, and StreamBufferFullError past `max_write_buffer_size`.
         """
-        self._check_closed()
+        if self._closed:
+            raise StreamClosedError(self.error)
         if isinstance(data, memoryview):
             data = data.cast("B")  # so that len() counts bytes
         if (
@@ -262,7 +266,11 @@ class BaseIOStream:
             if self._connecting:
                 self._handle_connect()
             if events & IOLoop.READ and not self._closed:
-                self._handle_readable()
+                self._maybe_readable = True
+                if self._read is None:
+                    self._handle_unwanted()
+                elif self._read_to_buffer():  # the buffer alone has been searched already
+                    self._handle_read()
             if events & IOLoop.WRITE and not self._closed and not self._connecting:
                 self._handle_write()
             if events & IOLoop.ERROR and not self._closed:
@@ -275,17 +283,14 @@ class BaseIOStream:
     def _handle_connect(self) -> None:
         """Nothing to do; IOStream connects."""
 
-    def _handle_readable(self) -> None:
-        self._maybe_readable = True
-        if self._read is not None:
-            if self._read_to_buffer():  # the buffer alone has been searched already
-                self._handle_read()
-        elif self._read_buffer or self._eof:
-            # Nobody reads, and there is enough in store.  Level-triggered epoll would tell us
-            # again on every turn, 350,000 times a second.  start_read asks anew.
+    def _handle_unwanted(self) -> None:
+        """Bytes have come that nobody reads, or the peer has left."""
+        if self._read_buffer or self._eof:
+            # There is enough in store.  Level-triggered epoll would tell us again on every
+            # turn, hundreds of thousands of times a second; start_read asks anew.
             self._drop_io_state(IOLoop.READ)
         else:
-            self._read_to_buffer()  # nobody reads: this is how we learn that the peer has left
+            self._read_to_buffer()  # the only way to tell the two apart
 
     def _handle_read(self) -> None:
         """Take the pending read as far as it goes: finished, failed, or waiting for READ."""
@@ -418,10 +423,6 @@ class BaseIOStream:
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             self.io_loop.add_callback(callback)
-
-    def _check_closed(self) -> None:
-        if self._closed:
-            raise StreamClosedError(self.error)
 
     def _add_io_state(self, events: int) -> None:
         """Ask the loop for `events` as well.  The first time, this makes the fd known to it."""
