@@ -28,8 +28,8 @@ from .log import gen_log
 MAX_MULTIPART_PARTS = 1000
 MAX_PART_HEADER_BYTES = 10 * 1024  # names and file names of one part of a form
 
-# RFC 2046 §5.1.1.  Searching backwards for a long one takes as many steps for every byte: with 30 KB
-# of boundary, a megabyte of body would hold the loop for seconds.
+# RFC 2046 §5.1.1.  Searching backwards for a long one may take as many steps for every byte: with
+# 30 KB of boundary, a megabyte of body would hold the loop for seconds.
 MAX_BOUNDARY_BYTES = 70
 
 # token, RFC 9110 §5.6.2: what a method or a field name is made of.
