@@ -21,7 +21,7 @@ from minitornado.classroom.palette import PALETTE
 from ..events import OPENERS, Event, Trace
 from . import select, words
 from .story import lifted
-from .view import ASKED, GREY, Picture, cut
+from .view import ASKED, GREY, Picture
 
 LANES = tuple(PALETTE)
 KERNEL, LOOP, STREAM, TCP, HTTP, HTTP1, ADAPTER, APP = range(len(LANES))
@@ -261,7 +261,7 @@ def _row_line(row: Row, lanes: Lanes, at: int, left: int, pitch: int, width: int
     for character, colour in cells:
         line.append(character, Style(color=colour))
     asked = "" if row.asked is None else f"  asked {lanes.rows[row.asked].event.seq}"
-    label = cut(row.label, width - len(line) - len(asked))
+    label = words.cut(row.label, width - len(line) - len(asked))
     line.append(label, Style(color=PALETTE[LANES[row.lane]]))
     return line.append(asked, Style(color=ASKED, italic=True))
 

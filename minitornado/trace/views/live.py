@@ -23,7 +23,7 @@ from rich.style import Style
 
 from ..events import CLOSERS, OPENERS, Event
 from . import words
-from .view import ASKED, GREY, LAYER_COLOURS, WHY, cut, in_ascii
+from .view import ASKED, GREY, LAYER_COLOURS, WHY, in_ascii
 
 _MAX_INDENT = 12  # columns; a fast GET is answered nineteen calls deep
 _LEFT = 25  # columns before that
@@ -117,7 +117,7 @@ def line(event: Event, width: int, closer: Event | None = None) -> Line:
         (f"{event.seq:5} ", _GREY),
         (f"{event.req or event.conn or '':7} ", None),
         (f"{layer:10} ", _STYLES.get(layer)),
-        (left + cut(_what(event, closer), room), _BOLD if event.kind in _LOUD else None),
+        (left + words.cut(_what(event, closer), room), _BOLD if event.kind in _LOUD else None),
         (edges, _WHY if event.cause is not None else _ASKED),
     ]
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -132,17 +131,3 @@ def layer_text(layer: str, bold: bool = False) -> Text:
 def grey(text: str, italic: bool = False) -> Text:
     """Return what is said in passing.  Not "dim": that vanishes on a projector."""
     return Text(text, Style(color=GREY, italic=italic))
-
-
-def cut(text: str, width: int) -> str:
-    """Return `text`, or its beginning and an ellipsis, in at most `width` characters.
-
-    >>> cut("read_until", 10), cut("read_until", 8)
-    ('read_until', 'read_un…')
-    """
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
-def plain_console(width: int) -> Console:
-    """A console that writes to a string, for what is rendered outside of a terminal."""
-    return Console(file=io.StringIO(), width=width, color_system=None, highlight=False)

@@ -100,13 +100,13 @@ def _label_other(event: Event) -> str:
 
 def _label_syscall(event: Event) -> str:
     data = event.data
-    parts = [event.name, data.get("op"), event.fd, _watched(data), outcome(data)]
+    parts = [event.name, data.get("op"), event.fd, watched(data), outcome(data)]
     if data.get("bytes") is not None and event.name.startswith("recv"):
         parts[-1] = f"{data['bytes']:,} B"  # asked for 65,536 says nothing about the request
     return " ".join(str(part) for part in parts if part)
 
 
-def _watched(data: dict[str, Any]) -> str | None:
+def watched(data: dict[str, Any]) -> str | None:
     """Return the events of an fd; ERROR is always among them, so it is not said."""
     events = data.get("events")
     if events is None:
@@ -116,13 +116,18 @@ def _watched(data: dict[str, Any]) -> str | None:
 
 def _label_schedule(event: Event) -> str:
     data = event.data
-    parts = [short(event.name), event.fd, _watched(data)]
+    parts = [short(event.name), event.fd, watched(data)]
     if data.get("seconds") is not None:
         parts.append(f"in {data['seconds']:g} s")
-    target = data.get("target")
-    if target:
-        parts += ["→", qualified(str(target))]
-    return " ".join(str(part) for part in parts if part)
+    return " ".join(str(part) for part in [*parts, "→", target(event)] if part)
+
+
+def target(event: Event) -> str:
+    """Return what is to run, or runs: the coroutine, where a Runner takes it further."""
+    coroutine = event.data.get("coroutine")
+    if coroutine:
+        return qualified(str(coroutine))
+    return qualified(str(event.data.get("target") or event.name), event.obj)
 
 
 def _label_poll(event: Event) -> str:
@@ -134,7 +139,7 @@ def _label_poll(event: Event) -> str:
 def _label_ready(event: Event) -> str:
     if event.data.get("how") == "timer":
         return "a timeout is due"
-    return f"{event.fd} is {interest(_watched(event.data))}"
+    return f"{event.fd} is {interest(watched(event.data))}"
 
 
 def _label_resolve(event: Event) -> str:
@@ -207,3 +212,12 @@ def _position(trace: Trace, event: Event) -> int:
 def singular(noun: str) -> str:
     """Return one of what `noun` names many of."""
     return noun.removesuffix("s") if noun in ("turns", "polls") else noun
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text`, or its beginning and an ellipsis, in at most `width` characters.
+
+    >>> cut("read_until", 10), cut("read_until", 8)
+    ('read_until', 'read_un…')
+    """
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -1,0 +1,238 @@
+"""The stepper: one step of the story at a time, forward and back, with all that is known of it.
+
+The sentence, why now, who asked, what changed, the loop's state at that moment, and the lines
+of source.  In a terminal with keys, one line of input at a time where there is no terminal;
+in a notebook as a player that needs no kernel, over a static list that needs no script.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import importlib.util
+import linecache
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from ..events import Event, Trace
+from . import live
+from .state import lines_at
+from .story import Step, Story
+from .view import ASKED, GREY, WHY, View, colour_of
+
+LINES_BEFORE, LINES_AFTER = 2, 6
+
+KEYS = {
+    "n": "next", "p": "previous", "b": "because: go to why now", "a": "asked: go to who asked",
+    "q": "quit",
+}  # fmt: skip
+
+_HERE = Path(__file__).parent
+
+
+class Stepper(View):
+    """The steps of a story, one at a time: of a trace, a connection or a request.
+
+    `at` is the number of the step shown; `press` moves it; `run` reads keys from a terminal.
+    """
+
+    def __init__(
+        self, trace: Trace, conn: str | None = None, req: str | None = None, brief: bool = False
+    ) -> None:
+        self.trace = trace
+        self.steps = Story(trace, conn, req, brief).steps
+        self.at = 1
+        self._states = lines_at(trace, {step.event.seq for step in self.steps})
+
+    def press(self, key: str) -> bool:
+        """Do what a key says; return False if it leads nowhere from here."""
+        step = self.steps[self.at - 1]
+        why = step.because if step.because is not None else step.within
+        to = {"n": self.at + 1, "p": self.at - 1, "b": why, "a": step.asked}.get(key)
+        if to is None or not 1 <= to <= len(self.steps):
+            return False
+        self.at = to
+        return True
+
+    def run(self, console: Console | None = None, keys: Iterable[str] | None = None) -> None:
+        """Show steps as keys are pressed, up to `q` or the end of input.
+
+        `keys` come from the terminal; from lines of standard input, if that is none.
+        """
+        console = console or Console(highlight=False)
+        if not self.steps:
+            return console.print("This trace has no step to show.")
+        console.print(self)
+        for key in _keys(console) if keys is None else keys:
+            if key == "q":
+                return
+            if self.press(key):
+                console.print(self)
+            elif key in KEYS:
+                console.print(f"No step there: {KEYS[key]}.")
+            else:
+                console.print(_help())
+
+    def body(self, width: int) -> Iterable[RenderableType]:
+        if not self.steps:
+            yield Text("This trace has no step to show.")
+            return
+        step = self.steps[self.at - 1]
+        yield Panel(
+            Group(*self._panel(step)),
+            box=box.ROUNDED,
+            title=Text(f" {step.key} ", Style(bold=True)),
+            title_align="left",
+            border_style=colour_of(step.event.layer or ""),
+            width=min(width, 110),
+        )
+        yield _help()
+
+    def _panel(self, step: Step) -> Iterator[RenderableType]:
+        event = step.event
+        head = Text(f"step {step.number} of {len(self.steps)}", Style(color=GREY))
+        head.append(f"   {event.layer}", Style(color=colour_of(event.layer or ""), bold=True))
+        head.append(f"   turn {event.turn}   {event.req or event.conn or ''}", Style(color=GREY))
+        yield head
+        yield Text()
+        yield Text(step.sentence, Style(bold=True))
+        yield Text()
+        facts = Table.grid(padding=(0, 2, 0, 0))
+        for name, text, colour in self._facts(step):
+            facts.add_row(Text(name, Style(color=colour, italic=True)), text)
+        yield facts
+        shown = source(self.trace, event)
+        if shown:
+            yield Text()
+            yield Text(event.src or "", Style(color=GREY))
+        for number, line, here in shown:
+            mark = "▶" if here else " "
+            style = Style(bold=here)
+            yield Text(f"{mark} {number:4}  {line}", style, no_wrap=True, overflow="ellipsis")
+
+    def _facts(self, step: Step) -> Iterator[tuple[str, str, str]]:
+        """Yield what is known of a step: name, text, colour."""
+        edges = (
+            ("why now", step.because, WHY), ("inside of", step.within, GREY),
+            ("asked for by", step.asked, ASKED),
+        )  # fmt: skip
+        for name, number, colour in edges:
+            if number is not None:
+                yield name, f"step {number} · {self.steps[number - 1].sentence}", colour
+        closer = self.trace.closer(step.event)
+        change = live.changes(closer or step.event).strip(" []")
+        if change:
+            yield "changes" if closer is None else "by its end", change, GREY
+        for name, text in self._states[step.event.seq]:
+            yield name, text, GREY
+
+    # ---- in a notebook ----
+
+    def html(self) -> str:
+        """Return the player: a list of steps, which a script turns into one step at a time."""
+        css = html.escape((_HERE / "stepper.css").read_text("utf-8"))
+        script = (_HERE / "stepper.js").read_text("utf-8")
+        items = "\n".join(self._details(step) for step in self.steps)
+        name = f"{len(self.steps)} steps, one at a time: keys n, p, b, a"
+        return (
+            f'<div class="mt-steps" role="region" aria-label="{name}" '
+            f'data-lm-suppress-shortcuts="true" data-css="{css}">\n{items}\n</div>\n<script>\n{script}</script>'
+        )
+
+    def _details(self, step: Step) -> str:
+        why = step.because if step.because is not None else step.within
+        facts = "".join(
+            f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>"
+            for name, text, _colour in self._facts(step)
+        )
+        layer = step.event.layer or ""
+        lines = "\n".join(
+            f"<mark>{row}</mark>" if here else row
+            for number, line, here in source(self.trace, step.event)
+            for row in [f"{number:4}  {html.escape(line)}"]
+        )
+        code = f"<div>{html.escape(step.event.src or '')}</div><pre>{lines}</pre>" if lines else ""
+        return (
+            f'<details data-because="{why or 0}" data-asked="{step.asked or 0}">'
+            f'<summary>{step.number} <span style="color:{colour_of(layer)}">{layer}</span> '
+            f"{html.escape(step.sentence)}</summary>"
+            f"<div>turn {step.event.turn} {step.event.req or step.event.conn or ''}</div>"
+            f"<dl>{facts}</dl>{code}</details>"
+        )
+
+    def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
+        from .view import WIDTH, render
+
+        story = "\n".join(f"{step.number:3} {step.sentence}" for step in self.steps)
+        return {"text/html": self.html(), "text/plain": story or render(self, WIDTH)[1]}
+
+
+# ---- source ----
+
+
+def source(trace: Trace, event: Event) -> list[tuple[int, str, bool]]:
+    """Return the lines around an event's place: number, text, whether it is the one.
+
+    Empty where the source isn't at hand: that of a loaded trace is looked for in this package.
+    """
+    if event.src is None or event.mod is None:
+        return []
+    name, _, line = event.src.rpartition(":")
+    path = trace.sources.get(event.mod) or _path_of(event.mod)
+    if path is None or Path(path).name != name or not line.isdigit():
+        return []
+    here = int(line)
+    lines = linecache.getlines(path)
+    first = max(1, here - LINES_BEFORE)
+    return [
+        (number, lines[number - 1].rstrip(), number == here)
+        for number in range(first, min(len(lines), here + LINES_AFTER) + 1)
+    ]
+
+
+@functools.cache
+def _path_of(module: str) -> str | None:
+    if module.partition(".")[0] != __name__.partition(".")[0]:
+        return None  # somebody else's: finding it could run its package's code
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    return None if spec is None else spec.origin
+
+
+# ---- keys ----
+
+
+def _help() -> Text:
+    return Text("keys: n next, p previous, b because, a asked, q quit", Style(color=GREY))
+
+
+def _keys(console: Console) -> Iterator[str]:
+    """Yield keys: as they are pressed in a terminal, else the first of each line."""
+    try:
+        import termios
+        import tty
+
+        before = termios.tcgetattr(sys.stdin)
+    except Exception:  # no terminal, or a system without termios: read lines
+        for line in sys.stdin:
+            yield line.strip()[:1] or "n"
+        return
+    try:
+        tty.setcbreak(sys.stdin)  # Ctrl-C still interrupts
+        while key := sys.stdin.read(1):
+            yield "n" if key in " \n" else key
+    except KeyboardInterrupt:
+        return
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,0 +1,67 @@
+"""The causal tree: what followed from what, broken at each readiness of an fd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.style import Style
+from rich.text import Text
+
+from ..events import Event, Trace
+from . import select, words
+from .story import lifted
+from .view import GREY, View, colour_of
+
+
+class Tree(View):
+    """What followed from what: a branch is a call from, or was made to run by, what it hangs on.
+
+    Of a trace, a connection or a request.  A new tree begins where the kernel reports an fd,
+    since what happened before is not why.  `level` as in `Trace.filter`.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        conn: str | None = None,
+        req: str | None = None,
+        level: str = "chain",
+    ) -> None:
+        events = [
+            event
+            for event in select.about(trace, conn, req)
+            if event.of is None
+            and event.kind not in ("poll", "begin", "end")
+            and (level != "chain" or trace.level(event) == "chain" or event.layer == "app")
+        ]
+        chosen = Trace(events, trace.meta, trace.whole)
+        self.roots: list[Event] = []
+        self.branches: dict[int, list[Event]] = {}
+        for event in events:
+            where, why, _who = lifted(event, chosen)
+            under = None if event.kind == "ready" else where or why
+            if under is None:
+                self.roots.append(event)
+            else:
+                self.branches.setdefault(under, []).append(event)
+
+    def body(self, width: int) -> Iterable[RenderableType]:
+        # A stack of our own: a chain of causes may be longer than Python's stack is deep.
+        waiting = [(root, "", "") for root in reversed(self.roots)]
+        while waiting:
+            event, first, rest = waiting.pop()
+            yield _line(event, first, width)
+            branches = self.branches.get(event.seq, [])
+            below = [(branch, rest + "├ ", rest + "│ ") for branch in branches]
+            if below:
+                below[-1] = (branches[-1], rest + "└ ", rest + "  ")
+            waiting += reversed(below)
+
+
+def _line(event: Event, first: str, width: int) -> Text:
+    layer = event.layer or ""
+    line = Text(f"{event.seq:5} ", Style(color=GREY), no_wrap=True, overflow="ignore")
+    line.append(f"{layer:10} ", Style(color=colour_of(layer)))
+    line.append(words.cut(first, width // 2), Style(color=GREY))
+    return line.append(words.cut(words.label(event), width - len(line)))
