@@ -290,8 +290,9 @@ def test_the_loop_serves_others_while_a_handler_waits(served: Served):
 def test_the_loop_serves_nobody_while_a_handler_blocks(served: Served):
     with served.raw() as blocking, contextlib.closing(served.client()) as other:
         assert ask(other, "GET", "/hello")[0] == 200
-        blocking.sendall(b"GET /block?seconds=0.3 HTTP/1.1\r\nHost: a\r\n\r\n")
-        time.sleep(0.1)  # the loop is in the handler by now
+        blocking.sendall(b"GET /block?seconds=0.8 HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(0.2)  # the loop is in the handler by now
+        assert select.select([blocking], [], [], 0)[0] == [], "the handler is still at it"
         assert ask(other, "GET", "/hello")[2] == b"hello world"
         assert select.select([blocking], [], [], 0)[0] == [blocking], "it was answered before"
 
