@@ -44,7 +44,7 @@ class Future(Generic[T]):
     Tornado 4.4: concurrent.Future.
     """
 
-    # Several are made for every request; slots make them half as large and quicker to make.
+    # Several are made for every request, and with slots they are smaller.
     __slots__ = ("__weakref__", "_callbacks", "_done", "_exception", "_result", "_unretrieved")
 
     def __init__(self) -> None:
@@ -80,7 +80,13 @@ class Future(Generic[T]):
             raise InvalidStateError("this Future has no result yet: await it, or ask in a callback")
         if self._exception is not None:
             self._retrieve()
-            raise self._exception
+            try:
+                raise self._exception
+            finally:
+                # The traceback, which the exception keeps, keeps this frame.  If that kept the
+                # Future, which keeps the exception, then all that the coroutine holds would
+                # stay until the garbage collector comes: stream, buffers and socket.
+                del self
         return self._result  # type: ignore[return-value]  # None only where T allows it
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -135,9 +141,12 @@ class Future(Generic[T]):
     def __await__(self) -> Generator[Future[T], Any, T]:
         # A Future that is done is not waited for: the coroutine goes on at once, on the same
         # stack.  One that is pending is handed to the Runner, which comes back when it is done.
-        if not self._done:
-            yield self
-        return self.result()
+        try:
+            if not self._done:
+                yield self
+            return self.result()
+        finally:
+            del self  # as in `result`
 
     __iter__ = __await__  # for generators: `result = yield from future`
 

@@ -87,7 +87,7 @@ class Runner:
             except (StopIteration, Return) as stop:
                 return self.result_future.set_result(stop.value)  # type: ignore[arg-type]
             except Exception as error:
-                return self.result_future.set_exception(error)
+                return self.result_future.set_exception(_without_runner(error))
             awaited = yielded if isinstance(yielded, Future) else self._convert(yielded)
             if awaited is moment or not awaited.done():
                 # A turn of its own: it goes on with an empty stack, and nobody who resolves
@@ -100,10 +100,14 @@ class Runner:
         if awaited is None:
             return self._coroutine.send(None)
         try:
-            value = awaited.result()
-        except Exception as error:
-            return self._coroutine.throw(error)
-        return self._coroutine.send(value)
+            error = awaited.exception()
+        except Exception as cancelled:  # only a Future of another thread can be
+            error = cancelled
+        if error is None:
+            return self._coroutine.send(awaited.result())
+        # Outside of `except`: in it, whatever the coroutine raises from here on would be said
+        # to have happened "during handling of" an exception that it has long dealt with.
+        return self._coroutine.throw(error)
 
     def _convert(self, yielded: Any) -> Future[Any]:
         try:
@@ -112,6 +116,17 @@ class Runner:
             future: Future[Any] = Future()
             future.set_exception(error)
             return future
+
+
+def _without_runner(error: Exception) -> Exception:
+    """Take the frames of `run` and `_step` off the front of the traceback.
+
+    They would keep the Runner, which keeps the Future, which keeps the exception, which keeps
+    them: a circle that only the garbage collector ends.
+    """
+    run = error.__traceback__
+    assert run is not None and run.tb_next is not None
+    return error.with_traceback(run.tb_next.tb_next)
 
 
 def coroutine(func: Callable[P, Any]) -> Callable[P, Future[Any]]:
@@ -152,6 +167,8 @@ def convert_yielded(yielded: Any) -> Future[Any]:
     future: Future[Any] = Future()
     if isinstance(yielded, types.CoroutineType):
         Runner(yielded, future)
+    elif hasattr(yielded, "_asyncio_future_blocking"):  # asyncio's own mark of its Futures
+        raise BadYieldError(f"can't wait for {yielded!r}: it belongs to a loop of asyncio")
     elif hasattr(yielded, "__await__"):
         Runner(yielded.__await__(), future)
     elif yielded is None:
@@ -209,8 +226,20 @@ def multi(
     if not futures:
         finish()
     for future in list(waiting):
-        future.add_done_callback(child_done)
+        _when_done(future, child_done)
     return result
+
+
+def _when_done(future: Any, callback: Callable[[Any], object], io_loop: Any = None) -> None:
+    """Call `callback(future)` when `future` is done, in this thread.
+
+    A Future of `concurrent.futures` calls back in the thread that resolves it, where nothing
+    of ours may be touched: it goes through the loop.
+    """
+    if isinstance(future, Future):
+        future.add_done_callback(callback)
+    else:
+        (io_loop or IOLoop.current()).add_future(future, callback)
 
 
 class _Moment(Future[None]):
@@ -251,7 +280,6 @@ def with_timeout(
     loop: IOLoop = io_loop or IOLoop.current()
     waited = convert_yielded(future)
     result: Future[Any] = Future()
-    chain_future(waited, result)
 
     def log_late_error(future: Future[Any]) -> None:
         try:
@@ -264,14 +292,14 @@ def with_timeout(
     def timed_out() -> None:
         if not result.done():
             result.set_exception(TimeoutError("Timeout"))
-            waited.add_done_callback(log_late_error)
+            _when_done(waited, log_late_error, loop)
+
+    def done(future: Any) -> None:
+        loop.remove_timeout(handle)
+        chain_future(future, result)
 
     if isinstance(timeout, timedelta):
         timeout = loop.time() + timedelta_to_seconds(timeout)
     handle = loop.add_timeout(timeout, timed_out)
-    # On a turn of its own if `waited` is a Future of another thread: the heap is the loop's.
-    if isinstance(waited, Future):
-        waited.add_done_callback(lambda future: loop.remove_timeout(handle))
-    else:
-        loop.add_future(waited, lambda future: loop.remove_timeout(handle))
+    _when_done(waited, done, loop)
     return result

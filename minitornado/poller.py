@@ -27,6 +27,10 @@ READ = 0x001  # EPOLLIN
 WRITE = 0x004  # EPOLLOUT
 ERROR = 0x008 | 0x010  # EPOLLERR | EPOLLHUP; epoll reports these whether asked or not
 
+# A kernel counts in milliseconds, in 31 bits: a timeout 25 days ahead is more than it can sleep.
+# It may be asked again: a poll that returns early finds nothing due, and the loop turns once more.
+MAX_SECONDS = 24 * 3600.0
+
 
 class Poller(Protocol):
     """What IOLoop asks of a poller."""
@@ -41,7 +45,10 @@ class Poller(Protocol):
         """Forget `fd`; raises OSError (or KeyError) if it is not watched."""
 
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-        """Sleep until an fd is ready, `seconds` at most (None: for ever); say which are."""
+        """Sleep until an fd is ready, `seconds` at most (None: for ever); say which are.
+
+        May return early, with nothing: `seconds` is no more than MAX_SECONDS to it.
+        """
 
     def close(self) -> None:
         """Give the kernel's object back."""
@@ -68,7 +75,7 @@ if sys.platform == "linux":
             self._epoll.unregister(fd)
 
         def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-            return self._epoll.poll(seconds)
+            return self._epoll.poll(_limited(seconds))
 
         def close(self) -> None:
             self._epoll.close()
@@ -111,7 +118,7 @@ if sys.platform not in ("linux", "win32"):  # pragma: no cover  (BSD and macOS o
 
         def poll(self, seconds: float | None) -> list[tuple[int, int]]:
             ready: dict[int, int] = {}
-            for event in self._kqueue.control(None, 1000, seconds):
+            for event in self._kqueue.control(None, 1000, _limited(seconds)):
                 fd = event.ident
                 if event.filter == select.KQ_FILTER_READ:
                     ready[fd] = ready.get(fd, 0) | READ
@@ -151,7 +158,8 @@ class SelectPoller:
         readers = [fd for fd, events in self._watched.items() if events & READ]
         writers = [fd for fd, events in self._watched.items() if events & WRITE]
         # A failed connect is an "exceptional condition" on Windows, plain writability elsewhere.
-        readable, writable, failed = select.select(readers, writers, list(self._watched), seconds)
+        watched = list(self._watched)
+        readable, writable, failed = select.select(readers, writers, watched, _limited(seconds))
         ready: dict[int, int] = {}
         for fds, event in ((readable, READ), (writable, WRITE), (failed, ERROR)):
             for fd in fds:
@@ -163,6 +171,10 @@ class SelectPoller:
 
     def fileno(self) -> int:
         return -1
+
+
+def _limited(seconds: float | None) -> float | None:
+    return seconds if seconds is None or seconds <= MAX_SECONDS else MAX_SECONDS
 
 
 def best_poller() -> Poller:

@@ -1,0 +1,61 @@
+"""For all tests: a deadline.  For those that ask: a fresh loop, a scripted one, a quiet log."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from doubles import FakePoller, LogWatch, deadline, fake_loop, open_fds
+
+from minitornado.ioloop import IOLoop
+
+# Seconds; a test that needs others says so: @pytest.mark.deadline(10).  This one is for tests
+# that build notebooks or start servers; what it prevents is a run that never ends.
+DEADLINE = 300.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "deadline(seconds): fail the test if it takes longer")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    marker = item.get_closest_marker("deadline")
+    with deadline(marker.args[0] if marker else DEADLINE, item.nodeid):
+        return (yield)
+
+
+@pytest.fixture
+def io_loop() -> Iterator[IOLoop]:
+    """A fresh loop, current in this thread; what it leaves open fails the test."""
+    before = open_fds()
+    loop = IOLoop(make_current=False)
+    loop.make_current()
+    yield loop
+    loop.close()
+    IOLoop.clear_current()
+    IOLoop.clear_instance()
+    gc.collect()  # a socket in a cycle is closed by now, or it is a leak
+    leaked = {fd: what for fd, what in open_fds().items() if fd not in before}
+    assert not leaked, f"left open: {leaked}"
+
+
+@pytest.fixture
+def fake() -> Iterator[tuple[IOLoop, FakePoller]]:
+    """A loop without a kernel, current in this thread, and the poller that scripts it."""
+    loop, poller = fake_loop()
+    loop.make_current()
+    yield loop, poller
+    loop.close()
+    IOLoop.clear_current()
+    IOLoop.clear_instance()
+
+
+@pytest.fixture
+def quiet_log() -> Iterator[LogWatch]:
+    """Fail the test for every warning or error that no ExpectLog has swallowed."""
+    with LogWatch() as watch:
+        yield watch
+        gc.collect()  # now those Futures log that nobody asked for their exception
+    assert not watch.unexpected, "\n".join(watch.unexpected)
