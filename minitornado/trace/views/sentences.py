@@ -1,7 +1,7 @@
 """Which events make a story, and the sentence that each is worth.  Pure.
 
 A rule looks at one event and says a sentence, or None if this event is not worth one.  It may
-say no more than what the event holds: the same sentence must be true of every trace.
+say no more than the trace holds: the sentence must be true of every trace it is shown with.
 
 `rank` 1 is the short story, 2 the usual one; everything else is left to the other views.
 """
@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..events import Event, Trace
+from ..events import Event
 from . import words
+from .facts import Facts
 
-Say = Callable[[Event, Trace], str | None]
+Say = Callable[[Event, Facts], str | None]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Rule:
     say: Say
 
 
-def sentence(event: Event, trace: Trace) -> tuple[int, str] | None:
+def sentence(event: Event, facts: Facts) -> tuple[int, str] | None:
     """Return the rank and the sentence of an event; None if no rule has one."""
     for rule in _BY_KIND.get(event.kind, ()):
         if not rule.names or words.short(event.name) in rule.names:
-            said = rule.say(event, trace)
+            said = rule.say(event, facts)
             if said is not None:
                 return rule.rank, said
     return None
@@ -40,162 +41,216 @@ def sentence(event: Event, trace: Trace) -> tuple[int, str] | None:
 # ---- the kernel ----
 
 
-def _poll(event: Event, trace: Trace) -> str | None:
+def _poll(event: Event, facts: Facts) -> str | None:
+    found = " and ".join(words.label(ready) for ready in facts.effects(event))
     wait = event.data.get("wait")
-    found = [words.label(ready) for ready in words.readies(trace, event) if ready.fd]
     if not found:
         return None
     if wait == "none":
-        begin = "Callbacks are queued, so the loop only glances at the kernel (epoll_wait)"
-    elif wait == "timer":
-        begin = "The loop sleeps in epoll_wait, no longer than up to its next timeout"
-    else:
-        begin = "The loop has nothing left to do and sleeps in epoll_wait"
-    return f"{begin}. The kernel says: {', '.join(found)}."
+        return f"There is work at hand, so the loop asks epoll_wait but does not wait: {found}."
+    limit = ", at most until its next timeout" if wait == "timer" else ""
+    return f"The loop has nothing to run and waits in epoll_wait{limit}. Then {found}."
 
 
-def _accept(event: Event, trace: Trace) -> str | None:
-    error = event.data.get("error")
-    if error is None:
-        return f"accept: the kernel hands over a new connection; here it is called {event.conn}."
-    return None if error == "EAGAIN" else f"accept fails: {error}."
-
-
-def _recv(event: Event, trace: Trace) -> str | None:
+def _accept(event: Event, facts: Facts) -> str | None:
     data = event.data
     if data.get("error") == "EAGAIN":
-        return f"recv: nothing has come from {event.fd} yet. It says so at once (EAGAIN)."
+        return None  # it ends every round of accepting, and says only that nobody else is there
     if data.get("error") is not None:
-        return f"recv from {event.fd} fails: {data['error']}."
+        return f"accept fails: {data['error']}."
+    return f"accept: the kernel hands over a new connection, called {data.get('value')} here."
+
+
+def _recv(event: Event, facts: Facts) -> str | None:
+    data, fd = event.data, event.fd or ""
+    if not fd.startswith("c"):
+        return None
+    if data.get("error") == "EAGAIN":
+        return f"recv: nothing from {fd} yet. The kernel says so (EAGAIN) instead of waiting."
+    if data.get("error") is not None:
+        return f"recv from {fd} fails: {data['error']}."
     if data.get("bytes") == 0:
-        return f"recv returns no bytes: the other side of {event.fd} will send nothing more."
-    return f"recv takes {words.size(data.get('bytes'))} from {event.fd} into the stream's buffer."
+        return f"recv: no bytes, which means that the client will send nothing more on {fd}."
+    return f"recv: {words.size(data.get('bytes'))} of {fd} come from the kernel."
 
 
-def _send(event: Event, trace: Trace) -> str | None:
-    data = event.data
+def _send(event: Event, facts: Facts) -> str | None:
+    data, fd = event.data, event.fd or ""
+    if not fd.startswith("c"):
+        return None
     if data.get("error") == "EAGAIN":
-        return f"send: the kernel has no room for more bytes to {event.fd} now (EAGAIN)."
+        return f"send: the kernel has no room for more bytes to {fd} now (EAGAIN)."
     if data.get("error") is not None:
-        return f"send to {event.fd} fails: {data['error']}."
+        return f"send to {fd} fails: {data['error']}."
     sent, asked = data.get("bytes"), data.get("asked")
     if asked is not None and sent != asked:
-        return f"send: the kernel takes {words.size(sent)} of {asked:,} for {event.fd}, not all."
-    return f"send: the kernel takes all {words.size(sent)} for {event.fd}."
+        return f"send: the kernel takes {words.size(sent)} of {asked:,} for {fd}; the rest waits."
+    return f"send: the kernel takes {words.size(sent)} for {fd}, all that it was given."
+
+
+def _epoll_ctl(event: Event, facts: Facts) -> str | None:
+    if event.data.get("op") != "MOD":
+        return None  # add_handler and remove_handler tell of the others
+    asked = words.interest(words.watched(event.data) or "")
+    if asked == words.NOTHING:
+        return f"epoll_ctl: the kernel is to report nothing but errors of {event.fd} from now on."
+    return f"epoll_ctl: from now on the kernel is to report when {event.fd} is {asked}."
 
 
 # ---- the loop ----
 
 
-def _ready_timer(event: Event, trace: Trace) -> str | None:
+def _due(event: Event, facts: Facts) -> str | None:
     return "A timeout is due." if event.data.get("how") == "timer" else None
 
 
-def _run(event: Event, trace: Trace) -> str | None:
+def _run(event: Event, facts: Facts) -> str | None:
     how = event.data.get("how")
     if how == "fd":
         return f"The loop calls {words.function(event)}, the handler of {event.fd}."
     if how == "timer":
-        return f"The loop runs {words.function(event)}: its time has come."
+        return f"The loop runs {words.function(event)}, since its time has come."
+    if how == "callback" and event.layer not in ("coroutine", "loop", "future"):
+        return f"The loop runs {words.function(event)}, which was queued."
     return None
 
 
-def _watch(event: Event, trace: Trace) -> str:
-    target = words.qualified(str(event.data.get("target", "a handler")))
-    when = words.interest(event.data.get("events", ""))
-    return f"The loop is asked to call {target} every time that {event.fd} is {when}."
+def _watch(event: Event, facts: Facts) -> str:
+    when = words.interest(words.watched(event.data) or "")
+    return f"The loop is asked to call {words.target(event)} whenever {event.fd} is {when}."
 
 
-def _timer(event: Event, trace: Trace) -> str | None:
-    target = words.qualified(str(event.data.get("target", "a callback")))
+def _timer(event: Event, facts: Facts) -> str:
     seconds = event.data.get("seconds")
-    when = "at a given time" if seconds is None else f"in {seconds:g} seconds"
-    return f"The loop is asked to run {target} {when}."
+    when = "at a given time" if seconds is None else f"in {words.seconds(seconds)}"
+    return f"The loop is asked to run {words.target(event)} {when}."
 
 
-def _queue(event: Event, trace: Trace) -> str:
-    target = words.qualified(str(event.data.get("target", "a callback")))
-    return f"add_callback queues {target}: the loop will run it soon, but not inside this call."
+def _queue(event: Event, facts: Facts) -> str:
+    if event.data.get("coroutine"):
+        return f"The coroutine {words.own(event)} is to go on, but later: add_callback queues it."
+    return f"add_callback queues {words.target(event)}, to be run later, with an empty stack."
 
 
-def _forget(event: Event, trace: Trace) -> str | None:
-    return f"The loop forgets {event.fd}: no handler of it is called any more."
+def _forget(event: Event, facts: Facts) -> str:
+    return f"The loop forgets {event.fd}: its handler is called no more."
 
 
 # ---- futures and coroutines ----
 
 
-def _resolve(event: Event, trace: Trace) -> str | None:
+def _resolve(event: Event, facts: Facts) -> str | None:
+    if not facts.effects(event):
+        return None  # nobody waits for it
     data = event.data
-    if not data.get("waiting"):
-        return None
-    who = words.plural(data["waiting"], "callback")
-    verb = "waits" if data["waiting"] == 1 else "wait"
     if data.get("error") is not None:
-        return f"{event.obj} fails with {data['error']}; {who} {verb} for it."
+        return f"{event.obj} fails with {data['error']}. Who waits for it is told at once."
     value = data.get("value")
     with_what = "" if value in (None, "None") else f" with {value}"
-    return f"{event.obj} is resolved{with_what}; {who} {verb} for it."
+    return f"{event.obj} is resolved{with_what}. Who waits for it is told at once."
 
 
-def _wait(event: Event, trace: Trace) -> str | None:
+def _wait(event: Event, facts: Facts) -> str | None:
+    before = facts.trace.get(event.seq - 1)
+    if before is not None and before.kind == "yield" and before.lane == event.lane:
+        return None  # it waits since the one that it called waits
     target = event.data.get("target")
-    return f"{words.short(event.name)} waits for {target} and gives the thread back."
+    return f"The coroutine {words.own(event)} waits for {target}, and lets others run meanwhile."
 
 
-def _resume(event: Event, trace: Trace) -> str | None:
-    data = event.data
-    name = words.short(event.name)
-    if data.get("error") is not None:
-        return f"The coroutine {name} goes on, with an exception: {data['error']}."
-    value = data.get("value")
-    with_what = "" if value in (None, "None") else f" with {value}"
-    return f"The coroutine {name} goes on{with_what}."
+def _resume(event: Event, facts: Facts) -> str | None:
+    if any(child.kind == "resume" for child in facts.trace.children(event)):
+        return None  # the one that it called goes on, and it only passes on
+    target = event.data.get("target")
+    waited = f", where it waited for {target}" if target else ""
+    return f"The coroutine {words.own(event)} goes on{waited}."
 
 
-# ---- the servers ----
+def _start(event: Event, facts: Facts) -> str | None:
+    if event.layer != "app":
+        return None
+    return f"The application runs: {words.function(event)}."
 
 
-_CALLS_2 = {
-    "handle_stream": "HTTPServer.handle_stream begins to serve HTTP on {conn}.",
-    "start_request": "A _ServerRequestAdapter is made: it will receive {req}.",
-}
-_CALLS_1 = {
-    "headers_received": "The head of {req} is complete and parsed: headers_received.",
-    "data_received": "A piece of the body of {req}: data_received.",
-    "on_connection_close": "{conn} has ended before {req} was complete.",
-    "write_headers": "write_headers begins the answer.",
-}
-
-
-def _call_1(event: Event, trace: Trace) -> str:
-    return _CALLS_1[words.short(event.name)].format(conn=event.conn, req=event.req)
-
-
-def _call_2(event: Event, trace: Trace) -> str:
-    return _CALLS_2[words.short(event.name)].format(conn=event.conn, req=event.req)
-
-
-def _start_read(event: Event, trace: Trace) -> str | None:
-    return f"The stream of {event.conn} is asked to read."
-
-
-def _app(event: Event, trace: Trace) -> str | None:
-    return f"The application runs: {words.function(event)}." if event.layer == "app" else None
-
-
-def _raise(event: Event, trace: Trace) -> str | None:
+def _raise(event: Event, facts: Facts) -> str | None:
     if event.layer != "app":
         return None
     return f"The application, {words.function(event)}, raises {event.data.get('error')}."
 
 
+def _life(event: Event, facts: Facts) -> str | None:
+    if event.kind == "end":
+        what = event.req if event.name == "request" else event.conn
+        return f"The {event.name} {what} is over."
+    return None
+
+
+# ---- the servers ----
+
+_READS = {
+    "_read_head": "the head of a request, which ends with an empty line",
+    "_read_fixed_body": "a piece of the body",
+    "_read_chunked_body": "the frame of a chunk of the body",
+    "_read_trailer": "what follows the last chunk",
+    "_linger": "what the client still sends, which nobody will look at",
+}
+
+
+def _start_read(event: Event, facts: Facts) -> str:
+    inside = facts.inside(event, *_READS)
+    what = f"for {_READS[inside]}" if inside else "to read"
+    return f"The stream is asked {what}."
+
+
+def _headers(event: Event, facts: Facts) -> str | None:
+    if not event.name.startswith("_ServerRequestAdapter"):
+        return None
+    line = words.argument(event, "start_line")
+    told = f"The head is read and parsed: {line}." if line else "The head is read and parsed."
+    return f"{told} The adapter learns of it."
+
+
+def _data(event: Event, facts: Facts) -> str | None:
+    if not event.name.startswith("_ServerRequestAdapter"):
+        return None
+    return f"The adapter is given {words.argument(event, 'chunk') or 'a piece'} of the body."
+
+
+def _finish(event: Event, facts: Facts) -> str | None:
+    if event.name.startswith("_ServerRequestAdapter"):
+        return "The request is complete. The adapter learns of it, and calls who is to answer."
+    return None
+
+
+def _gone(event: Event, facts: Facts) -> str | None:
+    if event.name.startswith("_ServerRequestAdapter"):
+        return "The adapter learns that the request will never be complete."
+    return None
+
+
+def _write_headers(event: Event, facts: Facts) -> str:
+    line = words.argument(event, "start_line")
+    return f"The answer begins: {line}." if line else "The answer begins."
+
+
+def _write(event: Event, facts: Facts) -> str | None:
+    if not event.name.startswith("HTTP1Connection"):
+        return None
+    return f"The body of the answer: {words.argument(event, 'chunk') or 'a piece of it'}."
+
+
+def _told(text: str) -> Say:
+    """Return a rule's function for a call that is always worth the same sentence."""
+    return lambda event, facts: text.format(conn=event.conn, req=event.req)
+
+
 RULES = (
     Rule(1, "poll", (), _poll),
-    Rule(2, "ready", (), _ready_timer),
+    Rule(2, "ready", (), _due),
     Rule(1, "syscall", ("accept",), _accept),
     Rule(1, "syscall", ("recv", "recv_into"), _recv),
     Rule(1, "syscall", ("send",), _send),
+    Rule(2, "syscall", ("epoll_ctl",), _epoll_ctl),
     Rule(2, "run", (), _run),
     Rule(1, "schedule", ("add_handler",), _watch),
     Rule(2, "schedule", ("call_at",), _timer),
@@ -204,11 +259,18 @@ RULES = (
     Rule(1, "resolve", (), _resolve),
     Rule(2, "yield", (), _wait),
     Rule(1, "resume", (), _resume),
+    Rule(2, "call", ("handle_stream",), _told("HTTPServer.handle_stream takes {conn} over.")),
+    Rule(2, "call", ("start_request",), _told("A _ServerRequestAdapter is made, for {req}.")),
     Rule(1, "call", ("start_read",), _start_read),
-    Rule(2, "call", tuple(_CALLS_2), _call_2),
-    Rule(1, "call", tuple(_CALLS_1), _call_1),
-    Rule(1, "call", (), _app),
+    Rule(1, "call", ("headers_received",), _headers),
+    Rule(1, "call", ("data_received",), _data),
+    Rule(2, "call", ("finish",), _finish),
+    Rule(1, "call", ("on_connection_close",), _gone),
+    Rule(1, "call", ("write_headers",), _write_headers),
+    Rule(1, "call", ("write",), _write),
+    Rule(1, "call", (), _start),
     Rule(1, "raise", (), _raise),
+    Rule(2, "end", (), _life),
 )
 
 _BY_KIND: dict[str, list[Rule]] = {}

@@ -49,7 +49,8 @@ class Stepper(View):
         self, trace: Trace, conn: str | None = None, req: str | None = None, brief: bool = False
     ) -> None:
         self.trace = trace
-        self.steps = Story(trace, conn, req, brief).steps
+        self.story = Story(trace, conn, req, brief)
+        self.steps = self.story.steps
         self.at = 1
         self._states = lines_at(trace, {step.event.seq for step in self.steps})
 
@@ -145,7 +146,8 @@ class Stepper(View):
         name = f"{len(self.steps)} steps, one at a time: keys n, p, b, a"
         return (
             f'<div class="mt-steps" role="region" aria-label="{name}" '
-            f'data-lm-suppress-shortcuts="true" data-css="{css}">\n{items}\n</div>\n<script>\n{script}</script>'
+            f'data-lm-suppress-shortcuts="true" data-css="{css}">\n{items}\n</div>\n'
+            f"<script>\n{script}</script>"
         )
 
     def _details(self, step: Step) -> str:
@@ -170,10 +172,7 @@ class Stepper(View):
         )
 
     def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
-        from .view import WIDTH, render
-
-        story = "\n".join(f"{step.number:3} {step.sentence}" for step in self.steps)
-        return {"text/html": self.html(), "text/plain": story or render(self, WIDTH)[1]}
+        return {"text/html": self.html(), "text/plain": self.story.text()}
 
 
 # ---- source ----

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from ..events import Event, Trace
 from . import select, words
+from .facts import Facts
 from .sentences import sentence
 from .view import ASKED, GREY, WHY, View, colour_of
 
@@ -110,8 +111,9 @@ def _step_lines(step: Step, width: int) -> Iterator[Text]:
 
 def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:
     told = []
+    facts = Facts(trace)
     for event in events:
-        said = sentence(event, trace)
+        said = sentence(event, facts)
         if said is not None and said[0] <= rank:
             told.append((event, said[1]))
     number = {event.seq: at for at, (event, _said) in enumerate(told, 1)}
@@ -132,14 +134,19 @@ def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | N
     """Return parent, cause and link of an event as edges between the events of `chosen`.
 
     What isn't chosen is stood for by the bracket around it.  A bracket on the way that has a
-    cause of its own is where this stack begins, so its cause and link are the event's.
+    cause of its own is where this stack begins: what made it run made the event happen.
     """
     at: Event | None = event
+    link = event.link
     while at is not None:
         if at is not event and at.seq in chosen:
-            return at.seq, None, None
-        if at.cause is not None or at.link is not None:
-            why, who = chosen.visible(at.cause), chosen.visible(at.link)
-            return None, why.seq if why else None, who.seq if who else None
+            return at.seq, None, _seq(chosen.visible(link))
+        if at.cause is not None:
+            asked = chosen.visible(at.link if link is None else link)
+            return None, _seq(chosen.visible(at.cause)), _seq(asked)
         at = chosen.get(at.of if at.of is not None else at.parent)
-    return None, None, None
+    return None, None, _seq(chosen.visible(link))
+
+
+def _seq(event: Event | None) -> int | None:
+    return None if event is None else event.seq

@@ -77,13 +77,15 @@ def _joints(trace: Trace, event: Event) -> Iterator[Joint]:
     while at is not None:
         stack: list[Event] = []
         bottom = at
+        link = at.link
         for bracket in (at, *trace.ancestors(at)):
             bottom = bracket
             if bracket is not at:
                 stack.append(bracket)
-            if bracket.cause is not None or bracket.link is not None:
+            link = link or bracket.link
+            if bracket.cause is not None:
                 break
-        yield Joint(at, tuple(stack), trace.get(bottom.link))
+        yield Joint(at, tuple(stack), trace.get(link))
         at = trace.get(bottom.cause)
 
 

@@ -5,10 +5,9 @@ What is said comes from the event and from nowhere else; what it does not hold i
 
 from __future__ import annotations
 
-import bisect
 from typing import Any
 
-from ..events import Event, Trace
+from ..events import Event
 
 
 def function(event: Event) -> str:
@@ -67,6 +66,19 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+NOTHING = "nothing"
+
+
+def seconds(count: float) -> str:
+    """Return a span of time in words.
+
+    >>> seconds(1), seconds(0.05), seconds(3600)
+    ('1 second', '0.05 seconds', '3,600 seconds')
+    """
+    number = f"{count:,.0f}" if count >= 1000 else f"{count:g}"
+    return "1 second" if number == "1" else f"{number} seconds"
+
+
 def interest(events: object) -> str:
     """Return what an fd is watched for, or ready for, as adjectives.
 
@@ -75,7 +87,7 @@ def interest(events: object) -> str:
     """
     words = {"READ": "readable", "WRITE": "writable", "ERROR": "broken or hung up"}
     parts = [words.get(part, part) for part in str(events).split("|") if part]
-    return " and ".join(parts) or "ready"
+    return " and ".join(parts) or NOTHING
 
 
 def outcome(data: dict[str, Any]) -> str:
@@ -122,12 +134,24 @@ def _label_schedule(event: Event) -> str:
     return " ".join(str(part) for part in [*parts, "→", target(event)] if part)
 
 
+def own(event: Event) -> str:
+    """Return the own name of what an event is about: of the coroutine, if it has one."""
+    return short(str(event.data.get("coroutine") or event.name))
+
+
+def argument(event: Event, name: str) -> str | None:
+    """Return the summary of an argument, if it was recorded."""
+    value = (event.data.get("args") or {}).get(name)
+    return None if value is None else str(value)
+
+
 def target(event: Event) -> str:
     """Return what is to run, or runs: the coroutine, where a Runner takes it further."""
     coroutine = event.data.get("coroutine")
     if coroutine:
         return qualified(str(coroutine))
-    return qualified(str(event.data.get("target") or event.name), event.obj)
+    named = event.data.get("target")
+    return function(event) if named is None else qualified(str(named))
 
 
 def _label_poll(event: Event) -> str:
@@ -191,22 +215,6 @@ _LABELS = {
     "end": _label_life,
     "note": _label_note,
 }
-
-
-def readies(trace: Trace, poll: Event) -> list[Event]:
-    """Return what a poll reported."""
-    found = []
-    for event in trace.whole.events[_position(trace, poll) + 1 :]:
-        if event.kind == "ready" and event.cause == poll.seq:
-            found.append(event)
-        elif event.lane == poll.lane and event.kind == "poll":
-            break
-    return found
-
-
-def _position(trace: Trace, event: Event) -> int:
-    """Return where an event stands in the whole."""
-    return bisect.bisect_left(trace.whole.events, event.seq, key=lambda event: event.seq)
 
 
 def singular(noun: str) -> str:

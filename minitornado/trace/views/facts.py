@@ -1,0 +1,28 @@
+"""What a view asks of a trace beyond Trace itself: what an event led to.  Pure."""
+
+from __future__ import annotations
+
+from ..events import Event, Trace
+
+
+class Facts:
+    """A trace, with its causes turned round."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._effects: dict[int, list[Event]] = {}
+        for event in trace.whole:
+            if event.cause is not None:
+                self._effects.setdefault(event.cause, []).append(event)
+
+    def effects(self, event: Event) -> list[Event]:
+        """Return what `event` is the cause of: of a poll, who is ready; of a resolve, who runs."""
+        return self._effects.get(event.seq, [])
+
+    def inside(self, event: Event, *names: str) -> str | None:
+        """Return which of these functions (by own name) is the innermost one around an event."""
+        for around in self.trace.ancestors(event):
+            name = around.name.rpartition(".")[2]
+            if name in names:
+                return name
+        return None
