@@ -9,6 +9,8 @@
 To add one: make such a folder.  Its blanks may be in any modules of the package; a wrong or
 other right answer is a file with whole definitions, which replace the reference's of the same
 name.  tests/test_exercises.py then holds it to the rules that hold for all.
+
+Two exercises may ask about the same definition: the later one for more of it.
 """
 
 from __future__ import annotations
@@ -30,11 +32,16 @@ class ExerciseError(Exception):
 
 @dataclass(frozen=True)
 class Blank:
-    """A definition that the learner writes, and the question that stands in its place till then."""
+    """A definition that the learner writes, and the question that stands in its place till then.
+
+    Its first `keep` statements are given, docstring apart: checks of arguments, say, that are
+    not what the exercise is about.
+    """
 
     module: str
     qualname: str
     question: str
+    keep: int = 0
 
     @property
     def slot(self) -> str:
@@ -68,6 +75,12 @@ class Exercise:
         """The scenarios: the one test_*.py of the folder."""
         (path,) = self.folder.glob("test_*.py")
         return path
+
+    def shares_with(self, other: Exercise) -> list[str]:
+        """The names of the definitions that both ask about."""
+        theirs = {(blank.module, blank.qualname) for blank in other.blanks}
+        return [blank.qualname for blank in self.blanks
+                if self.id != other.id and (blank.module, blank.qualname) in theirs]
 
     def blanks_in(self, module: str) -> tuple[Blank, ...]:
         return tuple(blank for blank in self.blanks if blank.module == module)
@@ -134,7 +147,7 @@ def load(path: Path) -> Exercise:
             title=data["title"], notebook=data["notebook"],
             misconceptions=tuple(data["misconceptions"]), minutes=data["minutes"],
             points=data.get("points", data["minutes"]),
-            blanks=tuple(_blank(name, question) for name, question in data["blanks"].items()),
+            blanks=tuple(_blank(name, value) for name, value in data["blanks"].items()),
             uses=tuple(data.get("uses", ())),
             hints=tuple(hint.strip() for hint in data["hints"]), success=data["success"].strip())
     except tomllib.TOMLDecodeError as error:
@@ -148,8 +161,10 @@ def load(path: Path) -> Exercise:
     return exercise
 
 
-def _blank(name: str, question: str) -> Blank:
+def _blank(name: str, value: str | dict[str, Any]) -> Blank:
     module, colon, qualname = name.partition(":")
     if not (module and colon and qualname):
         raise ExerciseError(f"a blank is named 'module:Class.method', not {name!r}")
-    return Blank(module, qualname, question)
+    if isinstance(value, str):
+        return Blank(module, qualname, value)
+    return Blank(module, qualname, value["question"], value["keep"])

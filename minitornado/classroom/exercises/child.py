@@ -78,7 +78,7 @@ def _failure(tests: ModuleType, scenario: Callable[[Lab], None], lab: Lab) -> di
                    for frame in traceback.extract_tb(lab.error.__traceback__)],
         "traceback": "" if expected else "".join(traceback.format_exception(lab.error)),
     }
-    for known in vars(tests).values():
+    for known in list(vars(tests).values()):  # a warning adds a name to the module it comes from
         if isinstance(known, Diagnosis) and (sentence := _sentence(known, lab)) is not None:
             return failure | {"diagnosis": known.id, "misconception": known.misconception,
                               "blank": known.blank, "idea": sentence}

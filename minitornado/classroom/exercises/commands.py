@@ -53,9 +53,26 @@ def check(name: str, course: Course | None = None) -> Checked:
     course = course or Course()
     exercise = course.exercise(name)
     report = engine.check(course, exercise)
+    lines = story.told(course, report)
     if report.passed:
         workspace.note_solved(course, exercise)
-    return Checked(report, story.told(course, report))
+        lines += _check_again(course, exercise)
+    return Checked(report, lines)
+
+
+def _check_again(course: Course, exercise: Exercise) -> list[str]:
+    """Check what was solved before and asks about a definition that has changed since."""
+    lines = []
+    for other in course.exercises():
+        shared = exercise.shares_with(other)
+        if shared and workspace.was_solved(course, other) and not workspace.solved(course, other):
+            told = f"{other.id} asks about {shared[0]}, too, and was checked again: "
+            if engine.check(course, other).passed:
+                workspace.note_solved(course, other)
+                lines += ["", told + "passed"]
+            else:
+                lines += ["", told + "not passed", f"next: {story.COMMAND} check {other.id}"]
+    return lines
 
 
 def hint(name: str, tier: int | None = None, course: Course | None = None) -> Text:

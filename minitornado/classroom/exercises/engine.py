@@ -234,11 +234,17 @@ class _Run:
         return scenario_names(self.exercise)[0][0]
 
     def _where(self, event: Event) -> str:
-        """The place to look: the innermost line of the learner's, or the blank's first line."""
+        """The place to look: the blank that a diagnosis names, or the learner's innermost line.
+
+        A line in what she wrote herself, if there is one: the rest of her copy is given.
+        """
         copies = {path for path, _ in self.codes.values()}
-        for path, line, name in reversed(event.get("frames", ())):
-            if path in copies:
-                return f"{self.course.shown(Path(path))}:{line} ({name})"
+        frames = [frame for frame in reversed(event.get("frames", ())) if frame[0] in copies]
+        hers = [frame for frame in frames if frame[2] in {
+            blank.qualname.split(".")[-1] for blank in self.exercise.blanks}]
+        if frames and not event.get("blank"):
+            path, line, name = (hers or frames)[0]
+            return f"{self.course.shown(Path(path))}:{line} ({name})"
         wanted = event.get("blank") or self.exercise.blanks[0].qualname
         for blank in self.exercise.blanks:
             if blank.qualname == wanted and self.course.copy(blank.module).exists():
@@ -261,7 +267,7 @@ def _origins(course: Course, exercise: Exercise, files: dict[str, list[str]]) ->
             whose = "reference"
         elif not copy.exists():
             whose = "STUB (not begun)"
-        elif source.is_stub(workspace.definition(course, blank)):
+        elif source.is_stub(workspace.definition(course, blank), blank.keep):
             whose = f"STUB ({_file_and_hash(course, copy)})"
         else:
             whose = f"YOURS ({_file_and_hash(course, copy)})"
@@ -287,7 +293,8 @@ def _static_origins(course: Course, exercise: Exercise) -> str:
         copy = course.copy(blank.module)
         state = f"STUB ({_file_and_hash(course, copy)})" if copy.exists() else "not begun"
         try:
-            if copy.exists() and not source.is_stub(workspace.definition(course, blank)):
+            if copy.exists() and not source.is_stub(
+                    workspace.definition(course, blank), blank.keep):
                 state = f"YOURS ({_file_and_hash(course, copy)}), not run"
         except source.SourceError:
             state = f"YOURS ({_file_and_hash(course, copy)}), can't be read"

@@ -3,21 +3,28 @@
     kernel = Kernel(lab)
     client = kernel.connect()        a connection, both ends: client.socket is the server's
     client.sends(b"GET /")           bytes arrive; the loop turns until it would sleep
+    listener = kernel.listen()       a listening socket; listener.knock() brings a connection
 
-What the code under test asks of it is noted as an event: recv, send, close, what the loop is
-asked to watch, each poll.  No time passes and no thread runs, so two runs are alike, event by
-event.  It knows the public side of IOLoop only: any slot may hold the learner's code.
+What the code under test asks of it is noted as an event: accept, recv, send, close, what the
+loop is asked to watch, each poll.  No time passes and no thread runs, so two runs are alike,
+event by event.  It knows the public side of IOLoop only: any slot may hold the learner's code.
 """
 
 from __future__ import annotations
 
 import errno
+import os
+import select
 import socket
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from minitornado.ioloop import IOLoop
 
 from .lab import Lab, Unexpected, shown
+
+S = TypeVar("S", bound="ScriptedSocket")
 
 FIRST_FD = 1_000_000  # far from the fds of this process: the loop's waker is a real one
 MAX_POLLS = 1_000  # in one run of the loop; the scenarios need about three
@@ -26,20 +33,33 @@ NAMES = {IOLoop.READ: "READ", IOLoop.WRITE: "WRITE", IOLoop.ERROR: "ERROR"}
 
 
 class Kernel:
-    """Everything below the loop; makes the loop itself, too."""
+    """Everything below the loop; makes the loop itself, too.
 
-    def __init__(self, lab: Lab) -> None:
+    The clock jumps over the loop's sleeps, up to `patience` seconds each: a longer one ends
+    the run, as one without a limit does.
+    """
+
+    def __init__(self, lab: Lab, patience: float = float("inf")) -> None:
         self.lab = lab
+        self.patience = patience
         self.now = 0.0  # seconds
+        self.meanwhile: deque[Callable[[], object]] = deque()  # done while the loop sleeps
         self.sockets: dict[int, ScriptedSocket] = {}
         self.poller = ScriptedPoller(self)
         self.loop = IOLoop(make_current=False, poller=self.poller, time_func=lambda: self.now)
 
     def connect(self, name: str = "client") -> Client:
         """A new connection; `name` is what the events call it."""
-        sock = ScriptedSocket(self, FIRST_FD + len(self.sockets), name)
+        return Client(self, self._add(ScriptedSocket, name))
+
+    def listen(self, name: str = "listener") -> ScriptedListener:
+        """A listening socket."""
+        return self._add(ScriptedListener, name)
+
+    def _add(self, kind: type[S], name: str) -> S:
+        sock = kind(self, FIRST_FD + len(self.sockets), name)
         self.sockets[sock.fd] = sock
-        return Client(self, sock)
+        return sock
 
     def run(self) -> None:
         """Turn the loop until it would sleep with nothing to wake it."""
@@ -63,6 +83,12 @@ class Client:
     def arrive(self, data: bytes) -> None:
         """Bytes arrive; the loop does not know yet."""
         self.socket.incoming += data
+
+    def takes(self, size: int) -> None:
+        """The client reads `size` bytes, so the kernel has room for as many; the loop turns."""
+        self.kernel.lab.step(f"the {self.socket.name} reads {size:,} bytes; the loop turns")
+        self.socket.room += size
+        self.kernel.run()
 
     def leaves(self) -> None:
         """The client closes its end, and the loop turns until it would sleep."""
@@ -121,6 +147,13 @@ class ScriptedSocket:
     def getsockopt(self, *_: int) -> int:
         return 0  # no error
 
+    def setsockopt(self, *_: int) -> None:
+        """TCP_NODELAY and the like: nothing to see."""
+
+    def shutdown(self, how: int) -> None:
+        self._check_open()
+        self.kernel.lab.event(f"shutdown {self.name}")
+
     def close(self) -> None:
         if not self.closed:
             self.kernel.lab.event(f"close {self.name}")
@@ -136,6 +169,46 @@ class ScriptedSocket:
             raise OSError(errno.EBADF, "Bad file descriptor")
 
 
+class ScriptedListener(ScriptedSocket):
+    """A listening socket: what knocks waits until it is accepted."""
+
+    def __init__(self, kernel: Kernel, fd: int, name: str) -> None:
+        super().__init__(kernel, fd, name)
+        self.waiting: deque[ScriptedSocket | int] = deque()
+        self.room = 0
+        self.accepts = 0  # calls
+
+    def knock(self, name: str = "client") -> Client:
+        """A client connects; the loop does not know yet."""
+        client = self.kernel.connect(name)
+        self.waiting.append(client.socket)
+        return client
+
+    def fail(self, number: int) -> None:
+        """Some accept() fails with this errno, once those before have been accepted."""
+        self.waiting.append(number)
+
+    def accept(self) -> tuple[Any, Any]:
+        self._check_open()
+        self.accepts += 1
+        if not self.waiting:
+            self.kernel.lab.event(f"accept on {self.name}: nobody there (EAGAIN)")
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        next_one = self.waiting[0]
+        if isinstance(next_one, int):
+            # A connection that was aborted is gone; one for which there is no room still waits.
+            if next_one == errno.ECONNABORTED:
+                self.waiting.popleft()
+            self.kernel.lab.event(f"accept on {self.name}: {errno.errorcode[next_one]}")
+            raise OSError(next_one, os.strerror(next_one))
+        self.waiting.popleft()
+        self.kernel.lab.event(f"accept on {self.name}: {next_one.name}")
+        return next_one, ("192.0.2.1", next_one.fd % 1000)
+
+    def ready(self) -> int:
+        return IOLoop.READ if self.waiting else 0
+
+
 class ScriptedPoller:
     """Level-triggered, as epoll; where a real one would sleep, the clock jumps, or the run ends."""
 
@@ -143,6 +216,7 @@ class ScriptedPoller:
         self.kernel = kernel
         self.watched: dict[int, int] = {}
         self.polls_left = MAX_POLLS
+        self.sleeps: list[float | None] = []  # what each poll was asked to wait
 
     def register(self, fd: int, events: int) -> None:
         if fd in self.watched:
@@ -167,6 +241,7 @@ class ScriptedPoller:
             self._note(f"forget {self.kernel.sockets[fd].name}")
 
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
+        self.sleeps.append(seconds)
         self.polls_left -= 1
         if self.polls_left < 0:
             raise Unexpected(f"the loop polled {MAX_POLLS:,} times and never came to rest")
@@ -176,12 +251,35 @@ class ScriptedPoller:
         if ready:
             told = (f"{self.kernel.sockets[fd].name} has {_named(events)}" for fd, events in ready)
             self._note(f"poll: {', '.join(told)}")
-        elif seconds is None:
+        elif seconds == 0:
+            self._note("poll: nothing")
+        elif self.kernel.meanwhile:
+            return self._sleep_until_woken()
+        elif seconds is None or seconds > self.kernel.patience:
             self._note("poll: nothing; the loop sleeps")
             self.kernel.loop.stop()
         else:
+            self._note(f"poll: nothing; {seconds:g} s pass")
             self.kernel.now += seconds
         return ready
+
+    def _sleep_until_woken(self) -> list[tuple[int, int]]:
+        """Do what is to happen meanwhile; then the waker, which is real, has been rung or not."""
+        wakers = [socket.socket(fileno=os.dup(fd)) for fd in self.watched if fd < FIRST_FD]
+        try:
+            while select.select(wakers, [], [], 0)[0]:  # what stop() left behind
+                for waker in wakers:
+                    waker.recv(1024)
+            self.kernel.meanwhile.popleft()()
+            woken = select.select(wakers, [], [], 0)[0]
+            if not woken:
+                self._note("poll: nothing; the loop sleeps on")
+                raise Unexpected("expected the sleeping loop to be woken; it sleeps on")
+            self._note("poll: the waker has READ")
+            return [(fd, IOLoop.READ) for fd in self.watched if fd < FIRST_FD]
+        finally:
+            for waker in wakers:
+                waker.close()
 
     def close(self) -> None:
         self.watched.clear()

@@ -66,9 +66,12 @@ def parse(source: str, filename: str = "<source>") -> ast.Module:
         raise SourceError(f"{filename}:{error.lineno}: {error.msg}") from error
 
 
-def is_stub(node: Definition) -> bool:
-    """Whether the body is still the `raise NotYours(...)` that `blank_out` puts there."""
-    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+def is_stub(node: Definition, keep: int = 0) -> bool:
+    """Whether the body is still the `raise NotYours(...)` that `blank_out` puts there.
+
+    `keep` is the number of statements before it that were left as they are.
+    """
+    body = _statements(node)[keep:]
     if len(body) != 1 or not isinstance(body[0], ast.Raise):
         return False
     call = body[0].exc
@@ -81,11 +84,12 @@ def same_code(one: Definition, other: Definition) -> bool:
     return ast.dump(one) == ast.dump(other)
 
 
-def blank_out(source: str, stubs: Mapping[str, str]) -> str:
+def blank_out(source: str, stubs: Mapping[str, str], keep: Mapping[str, int] | None = None) -> str:
     """Replace the bodies of the named functions by `raise NotYours(message)`.
 
-    `stubs` maps a qualified name to its message.  Signature, decorators and docstring stay, and
-    so does every byte outside of the bodies; the comments inside of a body go with it.
+    `stubs` maps a qualified name to its message, `keep` to how many statements of its body
+    stay.  Signature, decorators and docstring stay, and so does every byte outside of the
+    bodies; the comments inside of a body go with it.
 
     >>> print(blank_out('def f(x):\\n    "Doc."\\n    return x  # why', {"f": "ex01: and now?"}))
     def f(x):
@@ -95,9 +99,9 @@ def blank_out(source: str, stubs: Mapping[str, str]) -> str:
     tree = parse(source)
     lines = _lines(source)
     # From the last to the first: what is replaced below does not move the lines above.
-    for node, message in sorted(((find(tree, name), text) for name, text in stubs.items()),
-                                key=lambda pair: pair[0].lineno, reverse=True):
-        first, last, header = _body_lines(node, lines)
+    found = [(find(tree, name), text, (keep or {}).get(name, 0)) for name, text in stubs.items()]
+    for node, message, kept in sorted(found, key=lambda found: found[0].lineno, reverse=True):
+        first, last, header = _body_lines(node, lines, kept)
         text = f"raise NotYours({_quoted(message)})"
         indent = " " * (node.col_offset + 4)
         if header is not None:  # def f(): return 1
@@ -148,9 +152,23 @@ def excerpt(source: str, qualname: str) -> Excerpt:
     return Excerpt("".join(lines), first)
 
 
-def _body_lines(node: Definition, lines: list[str]) -> tuple[int, int, str | None]:
+def body(source: str, qualname: str, keep: int = 0) -> str:
+    """The lines of a definition that `blank_out` would replace."""
+    lines = _lines(source)
+    first, last, header = _body_lines(find(parse(source), qualname), lines, keep)
+    return "".join(lines[first:last])[len(header or ""):]
+
+
+def _body_lines(node: Definition, lines: list[str], keep: int) -> tuple[int, int, str | None]:
     """Where a body is, as a slice of lines, docstring excluded; third, the header on its line."""
     last = _end_of_body(node, lines)
+    if keep:
+        statements = _statements(node)
+        if len(statements) <= keep:
+            raise SourceError(f"line {node.lineno}: {node.name} has no more than {keep} statements")
+        end = statements[keep - 1].end_lineno
+        assert end is not None and end < statements[keep].lineno
+        return end, last, None
     doc = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
     header_line, header_end = _end_of_header(node, lines)
     if doc is not None:
@@ -162,6 +180,11 @@ def _body_lines(node: Definition, lines: list[str]) -> tuple[int, int, str | Non
     if node.body[0].lineno == header_line:
         return header_line - 1, last, lines[header_line - 1][:header_end]
     return header_line, last, None
+
+
+def _statements(node: Definition) -> list[ast.stmt]:
+    """The statements of a body, its docstring apart."""
+    return node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
 
 
 def _end_of_header(node: Definition, lines: list[str]) -> tuple[int, int]:

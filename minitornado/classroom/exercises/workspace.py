@@ -16,6 +16,7 @@ import ast
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,12 @@ def start(course: Course, exercise: Exercise) -> list[str]:
             _write(copy, fresh(course, module))
             said.append(f"written: {course.shown(copy)}")
             continue
-        shipped = [blank for blank in exercise.blanks_in(module)
+        shipped = [blank for blank in _own_blanks(course, exercise, module)
                    if first_time and _is_reference(course, blank)]
         if shipped:
             said.append(_back_up(course, copy))
-            stubs = {blank.qualname: _message(exercise, blank) for blank in shipped}
-            _write(copy, source.blank_out(_read(copy), stubs))
-            said += [f"blanked: {qualname}" for qualname in stubs]
+            _write(copy, _blanked(_read(copy), [(exercise, blank) for blank in shipped]))
+            said += [f"blanked: {blank.qualname}" for blank in shipped]
         else:
             said.append(f"kept: {course.shown(copy)} is yours already; nothing was changed")
     note(course, exercise, begun=True)
@@ -51,20 +51,24 @@ def start(course: Course, exercise: Exercise) -> list[str]:
 
 
 def reset(course: Course, exercise: Exercise) -> list[str]:
-    """Make the exercise's definitions stubs again, after a backup; the rest of the copy stays."""
+    """Make the exercise's definitions stubs again, after a backup; the rest of the copy stays.
+
+    So does what an earlier exercise asks about, too: what was solved there is not thrown away.
+    """
     said = []
     for module in exercise.modules:
         copy = course.copy(module)
         if not copy.exists():
             continue
         said.append(_back_up(course, copy))
-        stubs = {blank.qualname: _message(exercise, blank) for blank in exercise.blanks_in(module)}
-        blanked = source.blank_out(_read(course.reference(module)), stubs)
+        blanks = _own_blanks(course, exercise, module)
+        blanked = _blanked(_read(course.reference(module)), [(exercise, it) for it in blanks])
         try:
             text = _read(copy)
-            for qualname in stubs:
-                text = source.replace(text, qualname, source.excerpt(blanked, qualname).text)
-            said += [f"blank again: {qualname}" for qualname in stubs]
+            for blank in blanks:
+                text = source.replace(
+                    text, blank.qualname, source.excerpt(blanked, blank.qualname).text)
+            said += [f"blank again: {blank.qualname}" for blank in blanks]
         except source.SourceError as error:
             text = fresh(course, module)
             said += [str(error), f"so it is written afresh: {course.shown(copy)}"]
@@ -79,12 +83,10 @@ def fresh(course: Course, module: str) -> str:
     Also of those to come: nothing solved is handed out.  What is still a stub is filled in
     from the reference when another exercise is checked (see graft.py).
     """
-    stubs: dict[str, str] = {}
-    for exercise in course.exercises():
-        for blank in exercise.blanks_in(module):
-            stubs.setdefault(blank.qualname, _message(exercise, blank))
+    blanks = [(exercise, blank) for exercise in course.exercises()
+              for blank in _own_blanks(course, exercise, module)]
     try:
-        return source.blank_out(_read(course.reference(module)), stubs)
+        return _blanked(_read(course.reference(module)), blanks)
     except source.SourceError as error:
         raise ExerciseError(f"the exercises do not fit {module}: {error}") from error
 
@@ -102,7 +104,7 @@ def stubs_left(course: Course, exercise: Exercise) -> list[str]:
                 left.append(f"{blank.qualname} is not begun")
                 continue
             node = definition(course, blank)
-            if source.is_stub(node):
+            if source.is_stub(node, blank.keep):
                 place = f"{course.shown(copy)}:{node.lineno}"
                 left.append(f"{blank.qualname} is still a stub ({place})")
     return left
@@ -126,6 +128,11 @@ def fingerprint(path: Path) -> str:
 def solved(course: Course, exercise: Exercise) -> bool:
     """Whether the check passed, and the learner's definitions are still the ones that did."""
     return _progress(course, exercise).get("solved") == _digest(course, exercise) is not None
+
+
+def was_solved(course: Course, exercise: Exercise) -> bool:
+    """Whether the check has passed at some time, whatever has become of the definitions since."""
+    return "solved" in _progress(course, exercise)
 
 
 def note_solved(course: Course, exercise: Exercise) -> None:
@@ -155,6 +162,20 @@ def note(course: Course, exercise: Exercise, **facts: object) -> None:
 def _is_reference(course: Course, blank: Blank) -> bool:
     reference = source.parse(_read(course.reference(blank.module)))
     return source.same_code(definition(course, blank), source.find(reference, blank.qualname))
+
+
+def _own_blanks(course: Course, exercise: Exercise, module: str) -> list[Blank]:
+    """The exercise's blanks that no earlier exercise has."""
+    earlier = {name for other in course.exercises() if other.id < exercise.id
+               for name in exercise.shares_with(other)}
+    return [blank for blank in exercise.blanks_in(module) if blank.qualname not in earlier]
+
+
+def _blanked(text: str, blanks: Iterable[tuple[Exercise, Blank]]) -> str:
+    blanks = list(blanks)
+    return source.blank_out(
+        text, {blank.qualname: _message(exercise, blank) for exercise, blank in blanks},
+        {blank.qualname: blank.keep for _, blank in blanks})
 
 
 def _message(exercise: Exercise, blank: Blank) -> str:

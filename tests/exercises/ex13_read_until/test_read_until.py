@@ -6,7 +6,7 @@ real socket pair.  minitornado/classroom/exercises/lab.py says how scenarios are
 
 import socket
 
-from minitornado.classroom.exercises.kernel import Client, Kernel
+from minitornado.classroom.exercises.actors import Reader, connected, turn_until
 from minitornado.classroom.exercises.lab import Lab, diagnosis, shown
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream
@@ -127,7 +127,7 @@ def test_28_bytes_28_events(lab: Lab) -> None:
     The stream asks after every packet; the Future is resolved once, at the last byte.
     """
     client, reader = connected(lab)
-    reader.read()
+    reader.read_until(END)
     for number in range(28):
         lab.check(not reader.done, "expected the read to wait for the last byte")
         client.sends(REQUEST[number:number + 1])
@@ -142,11 +142,11 @@ def test_already_buffered_needs_no_syscall(lab: Lab) -> None:
     client, reader = connected(lab)
     lab.step("the client sends two requests in one packet, 56 bytes")
     client.arrive(REQUEST * 2)
-    reader.read()
+    reader.read_until(END)
     reader.expect(REQUEST)
     before = len(lab.events), client.socket.recvs
     lab.facts["in_buffer"] = True
-    reader.read()
+    reader.read_until(END)
     lab.facts["recvs"] = client.socket.recvs - before[1]
     reader.expect(REQUEST)
     calls = lab.events[before[0]:]
@@ -159,7 +159,7 @@ def test_second_read_is_refused(lab: Lab) -> None:
     One stream of bytes, one reader: two could not know whose the next message is.
     """
     client, reader = connected(lab)
-    reader.read()
+    reader.read_until(END)
     lab.check(not reader.done, "expected the read to wait: nothing has come")
     lab.step("read_until again, while the first one waits")
     try:
@@ -180,7 +180,7 @@ def test_limit_closes_the_stream(lab: Lab) -> None:
     The limit is the reader's; the stream hands it on, and closes when it is passed.
     """
     client, reader = connected(lab)
-    reader.read(max_bytes=10)
+    reader.read_until(END, max_bytes=10)
     client.sends(b"x" * 11)
     lab.facts |= {"max_bytes": 10, "waits": not reader.done}
     lab.check(reader.stream.closed(), "expected the stream to be closed; it is open")
@@ -197,17 +197,13 @@ def test_two_packets_real(lab: Lab) -> None:
     ours, theirs = socket.socketpair()
     try:
         reader = Reader(lab, IOStream(ours, io_loop=loop))
-        reader.read()
+        reader.read_until(END)
         lab.facts |= {"seen": REQUEST, "newest": REQUEST[-1:]}
         for piece in (REQUEST[:-1], REQUEST[-1:]):
             lab.step(f"the client sends {shown(piece)}; the loop turns")
-            # A callback each: the loop polls, and we receive, between the two.
-            loop.add_callback(theirs.sendall, piece)
-            loop.add_callback(lambda: loop.call_later(0.01, loop.stop))
-            loop.start()
-        if not reader.done:  # a slow machine
-            loop.call_later(1.0, loop.stop)
-            loop.start()
+            before = reader.stream.buffered()
+            theirs.sendall(piece)
+            turn_until(loop, lambda before=before: reader.done or reader.stream.buffered() > before)
         reader.expect(REQUEST)
     finally:
         theirs.close()
@@ -398,59 +394,6 @@ class CountingBuffer(bytearray):
     def __bytes__(self):  # type: ignore[no-untyped-def]
         self._count()
         return bytes(memoryview(self))
-
-
-class Reader:
-    """A stream and its one read: what it was answered, told as events and facts."""
-
-    def __init__(self, lab: Lab, stream: IOStream) -> None:
-        self.lab, self.stream = lab, stream
-        self.done = False
-        self.got: bytes | None = None
-
-    def read(self, max_bytes: int | None = None) -> None:
-        """Begin the next read."""
-        limit = "" if max_bytes is None else f", max_bytes={max_bytes}"
-        self.lab.step(f"read_until(b'\\r\\n\\r\\n'{limit})")
-        self.done, self.got = False, None
-        self.lab.facts["done"] = False
-        future = self.stream.read_until(END, max_bytes)
-        self.lab.facts["returned"] = future is not None
-        self.lab.check(future is not None, "expected read_until to return a Future, got None")
-        future.add_done_callback(self._resolved)
-
-    def _resolved(self, future) -> None:  # type: ignore[no-untyped-def]
-        self.done = True
-        if future.exception() is None:
-            self.got = future.result()
-            self.lab.event(f"the read resolves with {shown(self.got)}")
-        else:
-            self.lab.event(f"the read fails with {future.exception()!r}")
-        self.lab.facts |= {"done": True, "answer": self.got}
-
-    def expect(self, data: bytes) -> None:
-        """The read must be done by now, with `data`."""
-        self.lab.facts["waits"] = not self.done
-        got = "a failure" if self.done else "no answer"
-        if self.got is not None:
-            got = shown(self.got)
-        self.lab.check(self.got == data, f"expected {shown(data)}, got {got}")
-
-
-def connected(lab: Lab) -> tuple[Client, Reader]:
-    """A client on a scripted kernel, and the stream at its other end."""
-    kernel = Kernel(lab)
-    client = Noting(kernel, kernel.connect().socket)
-    return client, Reader(lab, IOStream(client.socket, io_loop=kernel.loop))
-
-
-class Noting(Client):
-    """A client that notes what it has sent, for the diagnoses."""
-
-    def sends(self, data: bytes) -> None:
-        facts = self.kernel.lab.facts
-        facts["seen"], facts["newest"] = (facts["seen"] or b"") + data, data
-        super().sends(data)
 
 
 def answer_of(lab: Lab) -> bytes | None:

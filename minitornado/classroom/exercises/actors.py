@@ -1,0 +1,99 @@
+"""Who acts in a scenario: a loop's callback, a reader, a writer; what they see becomes events.
+
+    Reader      a stream and its one read
+    Writer      a stream and its writes
+    Answers     an application that answers requests, when it is told to
+    waits_for   turns a real loop until something holds, for the scenarios that end in `_real`
+
+The slots of the stack may hold the learner's code, so these ask for public names alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minitornado.concurrent import Future
+from minitornado.ioloop import IOLoop
+from minitornado.iostream import IOStream
+
+from .kernel import Client, Kernel
+from .lab import Lab, shown
+
+REAL_SECONDS = 2.0  # what a real kernel may take; it takes milliseconds
+
+
+class Reader:
+    """A stream and its one read: what it was answered, told as events and facts."""
+
+    def __init__(self, lab: Lab, stream: IOStream) -> None:
+        self.lab, self.stream = lab, stream
+        self.done = False
+        self.got: bytes | None = None
+
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> None:
+        """Begin the next read, with read_until."""
+        limit = "" if max_bytes is None else f", max_bytes={max_bytes}"
+        self._begin(f"read_until({delimiter!r}{limit})",
+                    lambda: self.stream.read_until(delimiter, max_bytes))
+
+    def read_bytes(self, num_bytes: int) -> None:
+        """Begin the next read, with read_bytes."""
+        self._begin(f"read_bytes({num_bytes})", lambda: self.stream.read_bytes(num_bytes))
+
+    def _begin(self, told: str, begin: Callable[[], Future[bytes]]) -> None:
+        self.lab.step(told)
+        self.done, self.got = False, None
+        self.lab.facts["done"] = False
+        future: Future[bytes] | None = begin()
+        self.lab.facts["returned"] = future is not None
+        method = told.partition("(")[0]
+        self.lab.check(future is not None, f"expected {method} to return a Future, got None")
+        assert future is not None
+        future.add_done_callback(self._resolved)
+
+    def _resolved(self, future: Future[bytes]) -> None:
+        self.done = True
+        if future.exception() is None:
+            self.got = future.result()
+            self.lab.event(f"the read resolves with {shown(self.got)}")
+        else:
+            self.lab.event(f"the read fails with {future.exception()!r}")
+        self.lab.facts |= {"done": True, "answer": self.got}
+
+    def expect(self, data: bytes) -> None:
+        """The read must be done by now, with `data`."""
+        self.lab.facts["waits"] = not self.done
+        got = "a failure" if self.done else "no answer"
+        if self.got is not None:
+            got = shown(self.got)
+        self.lab.check(self.got == data, f"expected {shown(data)}, got {got}")
+
+
+class Noting(Client):
+    """A client that notes what it has sent, for the diagnoses."""
+
+    def sends(self, data: bytes) -> None:
+        facts = self.kernel.lab.facts
+        facts["seen"], facts["newest"] = (facts["seen"] or b"") + data, data
+        super().sends(data)
+
+
+def connected(lab: Lab) -> tuple[Client, Reader]:
+    """A client on a scripted kernel, and the stream at its other end."""
+    kernel = Kernel(lab)
+    client = Noting(kernel, kernel.connect().socket)
+    return client, Reader(lab, IOStream(client.socket, io_loop=kernel.loop))
+
+
+def turn_until(loop: IOLoop, done: Callable[[], object]) -> None:
+    """Turn a real loop until `done()` holds, or REAL_SECONDS are over."""
+    over = loop.time() + REAL_SECONDS
+
+    def look() -> None:
+        if done() or loop.time() >= over:
+            loop.stop()
+        else:
+            loop.call_later(0.001, look)
+
+    loop.add_callback(look)
+    loop.start()
