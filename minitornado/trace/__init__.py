@@ -10,6 +10,6 @@ originals are back.  The stack itself knows nothing of this, and pays nothing.
 
 from .drive import drive
 from .events import Event, Trace, load
-from .recorder import Tracer, tracing
+from .tracer import Tracer, tracing
 
 __all__ = ["Event", "Trace", "Tracer", "drive", "load", "tracing"]

@@ -1,21 +1,217 @@
-"""drive: a client whose every move is scripted, so that a trace is the same every time."""
+"""drive: a client whose every move is scripted, so that a trace is the same every time.
+
+A real client does what it does at its own time, and no two traces are alike.  This one is a
+plain socket in the same thread.  It moves only when the loop would go to sleep, one step at a
+time, and then looks whether the loop has something to do.
+
+    drive(server, [
+        ("connect", "k1"),
+        ("send", "k1", b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"),
+        ("recv", "k1"),                 what is there by now; ("recv", "k1", 100): so many bytes
+        ("shutdown", "k1"),             no more to say
+        ("close", "k1"),                ("reset", "k1"): without a goodbye
+        ("jump", 5.0),                  let time pass; ("jump",): up to the next timer
+        ("call", function),             let the program do something, in a turn of the loop
+    ])
+
+Time stands still but for jumps, so timers come due without waiting, and at the same point.
+"""
 
 from __future__ import annotations
 
+import select
+import socket
+import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import netutil
+from ..ioloop import IOLoop
+
+# How long a move that must have an effect is given to have it, in seconds.  On the loopback
+# that is nearly always at once, but not always.
+GRACE = 0.25
+
+# A script that never comes to an end, because the loop always finds something to do.
+MAX_SECONDS = 30.0
+
 
 @dataclass
 class Driven:
-    """What the client saw: by connection ("c1" is who connected first), how many bytes went."""
+    """What the client saw.  A connection is called as in the trace: "c1" is who connected first.
+
+    sent, received   bytes, by connection
+    answers          what was received, by the script's own name
+    """
 
     sent: dict[str, int] = field(default_factory=dict)
     received: dict[str, int] = field(default_factory=dict)
     answers: dict[str, bytes] = field(default_factory=dict)
 
 
-def drive(server: Any, script: Sequence[tuple[Any, ...]]) -> Driven:
-    """Serve a scripted client with `server`, which must not listen yet; return what it saw."""
-    raise NotImplementedError
+class _ScriptEnds(BaseException):
+    """Ends `IOLoop.start` without a trace in the program: no callback, no byte in the waker."""
+
+
+def drive(server: Any, script: Sequence[tuple[Any, ...]], loop: IOLoop | None = None) -> Driven:
+    """Serve a scripted client with `server`; return what the client saw.
+
+    `server`, a TCPServer, must not listen yet; it listens on a port of the loopback, and
+    still does afterwards, on `loop` (or its own, or a new one).  Raises what a step of the
+    script raises, and TimeoutError if it takes longer than 30 seconds.
+    """
+    if server.io_loop is None:
+        server.io_loop = loop or IOLoop(make_current=False)
+    loop = server.io_loop
+    assert loop is not None
+    sockets = netutil.bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    client = _Client(sockets[0].getsockname(), list(script), loop)
+    inner, time_func = loop._poller, loop._time_func
+    clock = _Clock(loop.time())
+    loop._poller, loop._time_func = DrivenPoller(inner, client, clock), clock
+    try:
+        loop.start()
+    except _ScriptEnds:
+        pass
+    finally:
+        loop._poller, loop._time_func = inner, time_func
+        client.close()
+    return client.driven
+
+
+class _Clock:
+    """A clock that stands, but for jumps."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class DrivenPoller:
+    """A poller that lets the client make a move whenever nobody is ready and it would sleep."""
+
+    def __init__(self, inner: Any, client: _Client, clock: _Clock) -> None:
+        self._inner = inner
+        self._client = client
+        self._clock = clock
+        self._writers: set[int] = set()
+        self._deadline = time.monotonic() + MAX_SECONDS
+
+    def register(self, fd: int, events: int) -> None:
+        self._inner.register(fd, events)
+        self._watch(fd, events)
+
+    def modify(self, fd: int, events: int) -> None:
+        self._inner.modify(fd, events)
+        self._watch(fd, events)
+
+    def unregister(self, fd: int) -> None:
+        self._writers.discard(fd)
+        self._inner.unregister(fd)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def fileno(self) -> int:
+        return int(self._inner.fileno())
+
+    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
+        """Return who is ready; if nobody is, and the loop may sleep, the client moves first."""
+        if time.monotonic() > self._deadline:
+            raise TimeoutError(f"the script takes longer than {MAX_SECONDS:g} seconds")
+        grace = 0.0
+        while True:
+            ready: list[tuple[int, int]] = self._inner.poll(grace)
+            if ready or seconds == 0:
+                return sorted(ready)
+            if not self._client.script:
+                raise _ScriptEnds
+            move = self._client.script.pop(0)
+            if move[0] == "jump":
+                self._clock.now += move[1] if len(move) > 1 else seconds or 0.0
+                return []
+            if move[0] == "call":
+                # In the program's name, and not in ours: it is to be seen.
+                self._client.loop.add_callback(move[1])
+                return []
+            grace = GRACE if self._client.make(move) or self._writers else 0.0
+
+    def _watch(self, fd: int, events: int) -> None:
+        if events & IOLoop.WRITE:
+            self._writers.add(fd)
+        else:
+            self._writers.discard(fd)
+
+
+class _Client:
+    """The sockets of a script, and what went through them."""
+
+    def __init__(self, address: Any, script: list[tuple[Any, ...]], loop: IOLoop) -> None:
+        self.script = script
+        self.loop = loop
+        self.driven = Driven()
+        self._address = address
+        self._sockets: dict[str, socket.socket] = {}
+        self._names: dict[str, str] = {}  # the script's -> the trace's
+
+    def make(self, move: tuple[Any, ...]) -> bool:
+        """Make a move; return whether it must have an effect on the server."""
+        verb, name, *rest = move
+        method = getattr(self, "_" + verb, None)
+        if method is None:
+            raise ValueError(f"the script says {verb!r}, which a client can't do")
+        return bool(method(name, *rest))
+
+    def close(self) -> None:
+        """Close what the script has left open."""
+        for sock in self._sockets.values():
+            sock.close()
+
+    def _connect(self, name: str) -> bool:
+        sock = socket.create_connection(self._address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        self._sockets[name] = sock
+        traced = self._names[name] = f"c{len(self._names) + 1}"
+        self.driven.sent[traced] = self.driven.received[traced] = 0
+        self.driven.answers[name] = b""
+        return True
+
+    def _send(self, name: str, data: bytes) -> bool:
+        sent = self._sockets[name].send(data)
+        if sent != len(data):
+            raise ValueError(f"only {sent} of {len(data)} bytes fit: send less at once")
+        self.driven.sent[self._names[name]] += sent
+        return True
+
+    def _recv(self, name: str, size: int = 0) -> bool:
+        """Receive `size` bytes, or what is there: all that the server has sent by now."""
+        sock, wanted = self._sockets[name], size
+        while True:
+            readable, _, _ = select.select([sock], [], [], GRACE if wanted > 0 else 0)
+            if not readable:
+                return False
+            data = sock.recv(wanted if size else 1 << 20)
+            self.driven.received[self._names[name]] += len(data)
+            self.driven.answers[name] += data
+            wanted -= len(data)
+            if not data or (size and wanted <= 0):
+                return False
+
+    def _shutdown(self, name: str) -> bool:
+        self._sockets[name].shutdown(socket.SHUT_WR)
+        return True
+
+    def _reset(self, name: str) -> bool:
+        sock = self._sockets[name]
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return self._close(name)
+
+    def _close(self, name: str) -> bool:
+        self._sockets.pop(name).close()
+        return True

@@ -45,6 +45,14 @@ POINTS = frozenset(
 )
 KINDS = OPENERS | CLOSERS | POINTS
 
+#: Concepts (see Event.step) whose calls belong to the chain of a request, as callbacks do.
+CHAIN_STEPS = frozenset(
+    {
+        "new-connection", "new-request", "headers-received", "data-received", "dispatch",
+        "request-lost", "app", "runner", "wake", "drain-waker",
+    }
+)  # fmt: skip
+
 #: From the kernel up to the application.
 LAYERS = ("kernel", "loop", "future", "coroutine", "stream", "tcp", "http1", "server", "app")
 
@@ -260,7 +268,7 @@ class Trace:
     def level(self, event: Event) -> str:
         """Return "chain" for what tells why something ran, "full" for calls on the way."""
         opener = self.get(event.of) or event
-        if opener.kind != "call" or "segment" in opener.data:
+        if opener.kind != "call" or "segment" in opener.data or opener.step in CHAIN_STEPS:
             return "chain"
         return "full"
 

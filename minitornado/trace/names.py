@@ -1,0 +1,164 @@
+"""Names: what things are called in a trace.
+
+Addresses and fd numbers differ from run to run, and are used again for something else.  So
+an object is named by its class and the order of first appearance ("Future#7"), an fd by the
+part it plays ("listen1", "c3"), and a value by a summary that holds none of its bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import weakref
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+HEAD_BYTES = 60  # of bytes and texts, where their content was asked for
+
+# Names of dead objects are swept out when there are this many, and twice as many as lived last.
+SWEEP_AT = 1000
+
+
+class Known:
+    """What is known of an object while it lives: its name, and for a Future how it was resolved."""
+
+    __slots__ = ("name", "resolved")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.resolved: int | None = None  # seq of the event
+
+
+class Names:
+    """Gives names, and remembers them.  Keeps nothing alive."""
+
+    def __init__(
+        self, package: str, describe: Mapping[str, Callable[[Any], str]], heads: bool
+    ) -> None:
+        self._package = package
+        self._describe = describe
+        self._heads = heads
+        self._counts: Counter[str] = Counter()
+        self._known: dict[int, tuple[weakref.ref[Any], Known]] = {}
+        self._sweep_at = SWEEP_AT
+        self._fds: dict[int, str] = {}
+
+    # ---- objects ----
+
+    def of(self, obj: Any) -> Known | None:
+        """Return what is known of an object, a name at least; None if it can't be remembered."""
+        entry = self._known.get(id(obj))
+        if entry is not None and entry[0]() is obj:  # else the id is another's by now
+            return entry[1]
+        try:
+            ref = weakref.ref(obj)
+        except TypeError:  # slots without __weakref__
+            return None
+        known = Known(self.count(type(obj).__name__))
+        self._known[id(obj)] = (ref, known)
+        if len(self._known) > self._sweep_at:
+            alive = [(key, entry) for key, entry in self._known.items() if entry[0]() is not None]
+            self._known = dict(alive)
+            self._sweep_at = max(SWEEP_AT, 2 * len(self._known))
+        return known
+
+    def name(self, obj: Any) -> str | None:
+        """Return the name of an object; None if it has none."""
+        known = self.of(obj)
+        return None if known is None else known.name
+
+    def count(self, kind: str) -> str:
+        """Return the next name of a kind: "Future#1", "Future#2", ..."""
+        self._counts[kind] += 1
+        return f"{kind}#{self._counts[kind]}"
+
+    def next(self, role: str) -> str:
+        """Return the next name of a role: "c1", "c2", ..."""
+        self._counts[role] += 1
+        return f"{role}{self._counts[role]}"
+
+    # ---- fds ----
+
+    def fd(self, fd: Any, role: str = "fd") -> str | None:
+        """Return the name of an fd (a number, or an object that has one); a new one is a `role`."""
+        number = fd if isinstance(fd, int) else fd.fileno()
+        if number < 0:
+            return None
+        name = self._fds.get(number)
+        if name is None:
+            name = self._fds[number] = self.next(role)
+        return name
+
+    def has_fd(self, number: int) -> bool:
+        """Tell whether an fd has a name."""
+        return number in self._fds
+
+    def set_fd(self, number: int, name: str) -> None:
+        """Give an fd a name: whatever it was before has been closed."""
+        self._fds[number] = name
+
+    def forget_fd(self, number: int) -> None:
+        """The fd is closed; its number will be another's."""
+        self._fds.pop(number, None)
+
+    # ---- values ----
+
+    def summary(self, value: Any) -> Any:
+        """Return a value that JSON can hold, the same in every run."""
+        if value is None or isinstance(value, (bool, int)):
+            return value
+        if isinstance(value, float):
+            return round(value, 6)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            size = value.nbytes if isinstance(value, memoryview) else len(value)
+            return "1 byte" if size == 1 else f"{size} bytes"
+        if type(value) is tuple and len(value) <= 3:
+            return f"({', '.join(str(self.summary(part)) for part in value)})"
+        if isinstance(value, BaseException):
+            return self.error(value)
+        describe = self._describe.get(type(value).__name__)
+        if describe is not None:
+            return describe(value)
+        if callable(value):
+            return name_of(value)
+        if type(value).__module__.partition(".")[0] == self._package:
+            return self.name(value) or type(value).__name__
+        return type(value).__name__
+
+    def head(self, value: Any) -> str | None:
+        """Return how bytes begin, if that was asked for."""
+        if not self._heads or not isinstance(value, (bytes, bytearray, memoryview)):
+            return None
+        return bytes(value[:HEAD_BYTES]).decode("latin-1")
+
+    def error(self, error: BaseException) -> str:
+        """Return the name of an exception: of its errno, or of its class."""
+        if isinstance(error, OSError) and error.errno in os_errors():
+            return os_errors()[error.errno]
+        return type(error).__name__
+
+
+def name_of(function: Any) -> str:
+    """Return the qualified name of a callable, without the "<locals>" of nested ones.
+
+    >>> name_of(functools.partial(Names.count, "x"))
+    'Names.count'
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return str(name).replace(".<locals>", "").replace("<lambda>", "lambda")
+
+
+@functools.cache
+def os_errors() -> dict[int, str]:
+    """Return {number: name} of the system's errors; EAGAIN, not EWOULDBLOCK, where they are one."""
+    import errno
+
+    return dict(errno.errorcode)
+
+
+def source_of(code: Any, line: int | None = None) -> str:
+    """Return "file.py:17" of a code object, or of a line in it."""
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno if line is None else line}"

@@ -1,0 +1,190 @@
+"""Probes: the rows a table of traced functions is made of.
+
+A row names a function as "module:Class.name" and says what the tracer is to make of it.  It
+relies on names of functions and of their parameters, and on nothing inside them.
+
+    Probe      brackets a function: call ... return
+    Schedule   a function that is given a callable for later: it gets a Handle in its place
+    Cancel     a function that takes such a callable back
+    Resolve    a function that gives a Future its result
+    Syscall    a function that stands for a system call
+    Poll       the one that waits
+    Segments   what takes a coroutine one step further
+    Receives   an attribute through which somebody calls the application
+    Custom     whatever fits none of these
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What all rows have.
+
+    `layer`: if it is not that of the module.  `step`: key of the concept, shared by tables.
+    `level`: "full" for a row that is left out when only the chain is recorded.
+    `optional`: it is no error if this program has no such module or attribute.
+    """
+
+    path: str = field(kw_only=False)
+    layer: str | None = None
+    step: str | None = None
+    level: str = "chain"
+    optional: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module's name."""
+        return self.path.partition(":")[0]
+
+    @property
+    def attribute(self) -> str:
+        """What stands behind the colon."""
+        return self.path.partition(":")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Row):
+    """Bracket a function.
+
+    `args`: parameters whose summary is recorded.  `opens`: "conn" or "req", if a connection
+    or a request begins with this call; `closes`: "req", if it ends with it.  `socket`: the
+    parameter that is the connection's socket.  `coroutine`: an `async def`; every segment of
+    it is a bracket, and not the call that makes the coroutine object.  `returns`: methods to be
+    probed of the class of what it returns.  `scope`: what changes the flow inside does not
+    change it for the caller.
+    """
+
+    args: tuple[str, ...] = ()
+    opens: str | None = None
+    closes: str | None = None
+    socket: str | None = None
+    coroutine: bool = False
+    returns: tuple[str, ...] = ()
+    scope: bool = False
+    level: str = "full"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(Row):
+    """Put a Handle in the place of the callable `arg`.
+
+    `how` it will be called: "callback", "timer", "fd", "future".  `fd`: the parameter that is
+    the fd; `events`: the one that says for what.  `when`: the parameter that is a deadline.
+    `future`: the one that is waited for.  `recurring`: more than once.
+    """
+
+    how: str
+    arg: str
+    fd: str | None = None
+    events: str | None = None
+    when: str | None = None
+    future: str | None = None
+    recurring: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel(Row):
+    """Take a callable back: that of the parameter `fd`, or the one that `find(argument)` finds.
+
+    `arg` is the parameter that `find` is called with.
+    """
+
+    how: str
+    arg: str
+    find: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolve(Row):
+    """Give a Future its result: the parameter `arg`, an exception if `error`."""
+
+    arg: str
+    error: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Syscall(Row):
+    """Record a system call by `name`; `op` tells those of one name apart.
+
+    `asked`: position of the argument whose value, or whose length, is what was asked for.
+    `counts`: the result is bytes, or a number of bytes.  `events`: parameter that is a mask.
+    `accepts`: the result is (socket, address).  `closes`: the fd is nobody's afterwards.
+    `known`: only of an fd that has a part in the trace already.  `fd`: the parameter that is
+    the fd, if the receiver has none.
+    """
+
+    name: str
+    op: str | None = None
+    asked: int | None = None
+    counts: bool = False
+    events: str | None = None
+    accepts: bool = False
+    closes: bool = False
+    known: bool = False
+    fd: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll(Row):
+    """Wait for fds: `seconds` is the parameter that says how long; returns [(fd, events), ...]."""
+
+    seconds: str = "seconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments(Row):
+    """Take the coroutine `coroutine(receiver)` one segment further; returns what it waits for."""
+
+    coroutine: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receives(Row):
+    """An attribute of instances that holds the application: a callable, or an object.
+
+    The callable is bracketed.  Of an object that has the first of `methods`, these methods of
+    its class are; and of what that first one returns, the methods `returns`.
+    """
+
+    methods: tuple[str, ...] = ()
+    returns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Custom(Row):
+    """Whatever fits nothing else: `factory(recorder, site)` returns what takes its place."""
+
+    factory: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What is traced of a program.
+
+    name      of the table
+    package   whose modules are traced
+    rows      the probes
+    layers    module -> layer; any other module is the application's
+    watch     class name -> function of an object that returns its state, {name: value}
+    describe  class name -> function of an object that returns its summary, a string
+    masks     function that writes an event mask in words
+    fd_role   function (loop, fd, callable) -> "waker", "listen", ... of an fd that is watched
+    coroutine_of  function of a callable -> the coroutine that it takes further, or None
+    exempt    function -> the reason why it has no probe
+    """
+
+    name: str
+    package: str
+    rows: tuple[Row, ...]
+    layers: Mapping[str, str]
+    watch: Mapping[str, Callable[[Any], dict[str, Any]]] = field(default_factory=dict)
+    describe: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    masks: Callable[[int], str] = str
+    fd_role: Callable[[Any, int, Any], str] = lambda loop, fd, function: "fd"
+    coroutine_of: Callable[[Any], Any] = lambda function: None
+    exempt: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,319 @@
+"""Tables: which functions of the server stack are traced, and what each of them means.
+
+A function has a row here, or a reason for having none (`exempt`).  The auditor holds us to
+that: it counts every call, and compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .probes import (
+    Cancel,
+    Custom,
+    Poll,
+    Probe,
+    Receives,
+    Resolve,
+    Row,
+    Schedule,
+    Segments,
+    Syscall,
+    Table,
+)
+
+P = "minitornado."
+
+
+def _loop() -> tuple[Row, ...]:
+    loop = P + "ioloop:IOLoop."
+    return (
+        Schedule(loop + "add_handler", how="fd", arg="handler", fd="fd", events="events",
+                 recurring=True, step="watch"),
+        Probe(loop + "update_handler", args=("events",), step="rewatch"),
+        Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
+        Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
+        Schedule(loop + "add_callback_from_signal", how="callback", arg="callback", step="enqueue"),
+        Schedule(loop + "spawn_callback", how="callback", arg="callback", step="enqueue"),
+        Schedule(loop + "add_future", how="future", arg="callback", future="future", step="await"),
+        Schedule(loop + "call_at", how="timer", arg="callback", when="when", step="set-timer"),
+        Probe(loop + "call_later", step="call-later"),
+        Probe(loop + "add_timeout", step="call-later"),
+        Cancel(loop + "remove_timeout", how="timer", arg="timeout", step="cancel-timer",
+               find=lambda timeout: timeout.callback),
+        Probe(loop + "stop", step="stop"),
+        Probe(loop + "handle_callback_exception", args=("callback",), step="callback-failed"),
+        Probe(loop + "_handle_wake", args=("events",), step="woken"),
+        Custom(loop + "time", factory=_clock),
+        Probe(P + "waker:Waker.wake", level="chain", step="wake"),
+        Probe(P + "waker:Waker.consume", level="chain", step="drain-waker"),
+        Probe(P + "ioloop:PeriodicCallback._run", step="period"),
+    )  # fmt: skip
+
+
+def _kernel() -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for poller in ("EpollPoller", "KqueuePoller", "SelectPoller"):
+        path = f"{P}poller:{poller}."
+        rows += [
+            Poll(path + "poll", step="sleep", optional=True),
+            Syscall(path + "register", name="epoll_ctl", op="ADD", fd="fd", events="events",
+                    optional=True),
+            Syscall(path + "modify", name="epoll_ctl", op="MOD", fd="fd", events="events",
+                    optional=True),
+            Syscall(path + "unregister", name="epoll_ctl", op="DEL", fd="fd", optional=True),
+        ]  # fmt: skip
+    rows += [
+        Poll(P + "trace.drive:DrivenPoller.poll", step="sleep"),
+        Syscall("socket:socket.accept", name="accept", accepts=True),
+        Syscall("socket:socket.recv", name="recv", asked=1, counts=True),
+        Syscall("socket:socket.send", name="send", asked=1, counts=True),
+        Syscall("socket:socket.setsockopt", name="setsockopt", known=True),
+        Syscall("socket:socket.shutdown", name="shutdown", known=True),
+        Syscall("socket:socket.connect", name="connect"),
+        Syscall("socket:socket.close", name="close", closes=True, known=True),
+    ]
+    return tuple(rows)
+
+
+def _future_and_coroutine() -> tuple[Row, ...]:
+    future = P + "concurrent:Future."
+    return (
+        Schedule(future + "add_done_callback", how="future", arg="callback", future="self",
+                 step="add-done-callback"),
+        Resolve(future + "set_result", arg="result", step="resolve"),
+        Resolve(future + "set_exception", arg="exception", error=True, step="resolve"),
+        Probe(P + "gen:Runner.run", level="chain", scope=True, step="runner"),
+        Segments(P + "gen:Runner._step", coroutine=lambda runner: runner._coroutine),
+        Probe(P + "gen:sleep", step="call-later"),
+        Probe(P + "gen:with_timeout", step="with-timeout"),
+    )  # fmt: skip
+
+
+def _stream() -> tuple[Row, ...]:
+    base, stream = P + "iostream:BaseIOStream.", P + "iostream:IOStream."
+    ssl = P + "ssliostream:SSLIOStream."
+    return (
+        Probe(stream + "__init__", step="new-stream"),
+        Probe(stream + "connect", step="connect"),
+        Probe(base + "read_until", args=("delimiter", "max_bytes"), step="read"),
+        Probe(base + "read_until_regex", args=("regex", "max_bytes"), step="read"),
+        Probe(base + "read_bytes", args=("num_bytes", "partial"), step="read"),
+        Probe(base + "read_until_close", step="read"),
+        Probe(base + "start_read", args=("read",), step="start-read"),
+        Probe(base + "write", args=("data",), step="stream-write"),
+        Probe(base + "close", step="stream-close"),
+        Probe(base + "set_close_callback", args=("callback",), step="watch-close"),
+        Probe(base + "_handle_events", args=("events",), step="handle-events"),
+        Probe(base + "_handle_unwanted", step="unwanted"),
+        Probe(base + "_handle_read", step="handle-read"),
+        Probe(base + "_handle_write", step="handle-write"),
+        Probe(base + "_handle_error", step="handle-error"),
+        Probe(base + "_read_to_buffer", step="fill"),
+        Probe(base + "_handle_eof", step="eof"),
+        Probe(base + "_close_if_idle", step="eof"),
+        Probe(base + "_finish_read", args=("end",), step="found"),
+        Probe(base + "_fail_read", step="read-failed"),
+        Probe(base + "_send", args=("data",), step="try-send"),
+        Probe(base + "_finish_closing", step="closing"),
+        Probe(base + "_add_io_state", args=("events",), step="interest"),
+        Probe(base + "_drop_io_state", args=("events",), step="disinterest"),
+        Probe(stream + "read_from_fd", step="read-fd"),
+        Probe(stream + "write_to_fd", args=("data",), step="write-fd"),
+        Probe(stream + "close_fd", step="close-fd"),
+        Probe(stream + "set_nodelay", args=("value",), step="nodelay"),
+        Probe(stream + "_handle_connect", step="connected"),
+        Probe(stream + "_finish_closing", step="closing"),
+        Probe(ssl + "__init__", step="new-stream"),
+        Probe(ssl + "connect", step="connect"),
+        Probe(ssl + "wait_for_handshake", step="handshake"),
+        Probe(ssl + "read_from_fd", step="read-fd"),
+        Probe(ssl + "write_to_fd", args=("data",), step="write-fd"),
+        Probe(ssl + "close_fd", step="close-fd"),
+        Probe(ssl + "_handle_events", args=("events",), step="handle-events"),
+        Probe(ssl + "_handle_connect", step="connected"),
+        Probe(ssl + "_handshake", step="handshake"),
+        Probe(ssl + "_finish_closing", step="closing"),
+        Syscall("ssl:SSLSocket.recv", name="ssl_read", asked=1, counts=True),
+        Syscall("ssl:SSLSocket.send", name="ssl_write", asked=1, counts=True),
+        Syscall("ssl:SSLSocket.do_handshake", name="ssl_do_handshake"),
+        Syscall("ssl:SSLSocket.unwrap", name="ssl_shutdown"),
+    )
+
+
+def _tcp() -> tuple[Row, ...]:
+    server = P + "tcpserver:TCPServer."
+    return (
+        Probe(P + "netutil:bind_sockets", step="bind"),
+        Probe(P + "netutil:add_accept_handler", args=("callback",), step="listen"),
+        Probe(P + "netutil:_pause_accepting", step="no-room"),
+        Probe(server + "listen", step="listen"),
+        Probe(server + "add_sockets", step="listen"),
+        Probe(server + "stop", step="stop-listening"),
+        Probe(server + "_handle_connection", opens="conn", socket="connection", level="chain",
+              step="new-connection"),
+        Probe(server + "_make_stream", step="make-stream"),
+    )  # fmt: skip
+
+
+def _http() -> tuple[Row, ...]:
+    module = P + "http1connection:"
+    conn, serving = module + "HTTP1Connection.", module + "HTTP1ServerConnection."
+    coroutine: dict[str, Any] = {"coroutine": True, "level": "chain"}
+    return (
+        Probe(serving + "start_serving", step="start-serving"),
+        Probe(serving + "_server_request_loop", **coroutine, step="request-loop"),
+        Probe(serving + "close", **coroutine, step="close-connection"),
+        Probe(conn + "__init__", step="new-exchange"),
+        Probe(conn + "read_response", **coroutine, closes="req", step="read-request"),
+        Probe(conn + "_read_head", **coroutine, step="await-headers"),
+        Probe(conn + "_read_body", **coroutine, step="read-body"),
+        Probe(conn + "_read_fixed_body", **coroutine, step="read-body"),
+        Probe(conn + "_read_chunked_body", **coroutine, step="read-body"),
+        Probe(conn + "_read_trailer", **coroutine, step="read-trailer"),
+        Probe(conn + "write_headers", args=("start_line", "headers", "chunk"),
+              step="write-headers"),
+        Probe(conn + "write", args=("chunk",), step="write-body"),
+        Probe(conn + "finish", step="finish"),
+        Probe(conn + "_finish_request", step="answered"),
+        Probe(conn + "_end_exchange", **coroutine, step="await-answer"),
+        Probe(conn + "set_close_callback", args=("callback",), step="watch-close"),
+        Probe(conn + "_on_connection_close", step="client-gone"),
+        Probe(conn + "_timed_out", step="timed-out"),
+        Probe(conn + "_refuse", args=("error",), step="refuse"),
+        Probe(conn + "_linger", **coroutine, step="linger"),
+        Probe(conn + "close", step="close-exchange"),
+        Probe(conn + "detach", step="detach"),
+        Probe(conn + "_application_done", step="app-done"),
+        Probe(conn + "_application_failed", args=("error",), step="app-failed"),
+        Probe(conn + "_close_delegate", step="close-delegate"),
+        Probe(P + "http1parser:parse_head", args=("data",), step="parse"),
+        Probe(P + "http1parser:framing", step="head-decides"),
+        Probe(module + "_Deadline.start", args=("seconds",), step="deadline"),
+        Probe(module + "_Deadline.stop", step="no-deadline"),
+        Probe(module + "_Deadline.close", step="no-deadline"),
+        Probe(module + "_Deadline._wake", step="deadline-due"),
+    )  # fmt: skip
+
+
+def _server() -> tuple[Row, ...]:
+    server, adapter = P + "httpserver:HTTPServer.", P + "httpserver:_ServerRequestAdapter."
+    message = ("headers_received", "data_received", "finish", "on_connection_close")
+    return (
+        Probe(server + "handle_stream", step="handle-stream"),
+        Probe(server + "start_request", opens="req", level="chain", step="new-request"),
+        Probe(server + "on_close", step="connection-over"),
+        Probe(server + "close_all_connections", coroutine=True, level="chain", step="close-all"),
+        Probe(server + "drain", coroutine=True, level="chain", step="drain"),
+        Probe(adapter + "headers_received", args=("start_line", "headers"), level="chain",
+              step="headers-received"),
+        Probe(adapter + "data_received", args=("chunk",), level="chain", step="data-received"),
+        Probe(adapter + "finish", level="chain", step="dispatch"),
+        Probe(adapter + "on_connection_close", level="chain", step="request-lost"),
+        Receives(server + "request_callback", methods=("start_request", "on_close"),
+                 returns=message, layer="app", step="app"),
+    )  # fmt: skip
+
+
+def _clock(recorder: Any, site: Any) -> Any:
+    """Keep what the loop's clock said last: a deadline is a distance from there."""
+    original = site.original
+
+    def time(*args: Any, **kwargs: Any) -> float:
+        now: float = original(*args, **kwargs)
+        recorder.lane().told = now
+        return now
+
+    return time
+
+
+# ---- what things are ----
+
+
+def _masks(mask: int) -> str:
+    names = [name for bit, name in ((1, "READ"), (4, "WRITE")) if mask & bit]
+    # Errors are watched for in any case; alone, or one of the two, they have come.
+    if mask & 24 and (not names or mask & 24 != 24):
+        names.append("ERROR")
+    return "|".join(names) or "NONE"
+
+
+def _stream_state(stream: Any) -> dict[str, Any]:
+    return {
+        "rbuf": len(stream._read_buffer),
+        "wbuf": len(stream._write_buffer),
+        "mask": None if stream._state is None else _masks(stream._state),
+        "reading": stream._read is not None,
+        "readable": stream._maybe_readable,
+        "closed": stream._closed,
+    }
+
+
+def _exchange_state(conn: Any) -> dict[str, Any]:
+    return {
+        "read_finished": conn._read_finished,
+        "response_started": conn._response_started,
+        "write_finished": conn._write_finished,
+        "disconnect": conn._disconnect_on_finish,
+        "finished": conn._finished,
+    }
+
+
+def _start_line(line: Any) -> str:
+    if len(line) == 3 and isinstance(line[1], int):
+        return f"{line[1]} {line[2]}"
+    path = str(line[1]).partition("?")
+    # What stands behind the question mark is the client's own business.
+    return f"{line[0]} {path[0]}{'?...' if path[1] else ''} {line[2]}"
+
+
+def _headers(headers: Any) -> str:
+    count = len(list(headers.get_all()))
+    return "1 header" if count == 1 else f"{count} headers"
+
+
+def _fd_role(loop: Any, fd: int, function: Any) -> str:
+    if fd == loop._waker.fileno():
+        return "waker"
+    return "listen" if getattr(function, "__name__", "") == "accept_handler" else "out"
+
+
+def _coroutine_of(function: Any) -> Any:
+    runner = getattr(function, "__self__", None)
+    return getattr(runner, "_coroutine", None) if type(runner).__name__ == "Runner" else None
+
+
+MINITORNADO = Table(
+    name="minitornado",
+    package="minitornado",
+    rows=(
+        *_kernel(), *_loop(), *_future_and_coroutine(), *_stream(), *_tcp(), *_http(), *_server(),
+    ),
+    layers={
+        P + "poller": "kernel",
+        P + "waker": "loop",
+        P + "ioloop": "loop",
+        P + "concurrent": "future",
+        P + "gen": "coroutine",
+        P + "pending_read": "stream",
+        P + "iostream": "stream",
+        P + "ssliostream": "stream",
+        P + "netutil": "tcp",
+        P + "process": "tcp",
+        P + "tcpserver": "tcp",
+        P + "httputil": "http1",
+        P + "http1parser": "http1",
+        P + "http1connection": "http1",
+        P + "httpserver": "server",
+    },
+    watch={"BaseIOStream": _stream_state, "HTTP1Connection": _exchange_state},
+    describe={
+        "RequestStartLine": _start_line,
+        "ResponseStartLine": _start_line,
+        "HTTPHeaders": _headers,
+        "_Moment": lambda moment: "moment",
+    },
+    masks=_masks,
+    fd_role=_fd_role,
+    coroutine_of=_coroutine_of,
+)  # fmt: skip

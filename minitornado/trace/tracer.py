@@ -1,0 +1,193 @@
+"""Tracer: puts the wrappers in, takes them out again.
+
+`start` sets an attribute for each row of the table, `stop` sets it back.  After that every
+attribute is the object that it was, and the program runs as if there had never been a tracer:
+wrappers that were only switched off would still cost a third of its speed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from .events import Event, Trace
+from .names import name_of, source_of
+from .probes import Probe, Receives, Row, Table
+from .recorder import Recorder, Site
+from .tables import MINITORNADO
+from .wrappers import wrapper_of
+
+MISSING = object()
+
+
+class Tracer:
+    """Records a Trace, from `start` to `stop`.
+
+    `table`: what is traced; by default this package's server stack.  `level`: "full", or
+    "chain" for what says why things ran, without the calls in between.  `heads`: record how
+    bytes and texts begin, and not only how long they are.  `sink`: called with every event,
+    as it happens.  `ring`: keep at most so many events a connection, for a server that runs
+    for days.  One tracer can be active in a process.
+    """
+
+    active: ClassVar[Tracer | None] = None
+
+    def __init__(
+        self,
+        table: Table | None = None,
+        level: str = "full",
+        heads: bool = False,
+        sink: Callable[[Event], object] | None = None,
+        ring: int | None = None,
+    ) -> None:
+        if level not in ("chain", "full"):
+            raise ValueError(f"level is 'chain' or 'full', not {level!r}")
+        self.table = MINITORNADO if table is None else table
+        self.recorder = Recorder(self.table, level, heads, sink, ring)
+        self.recorder.watch_class = self._watch_class
+        self.trace = self.recorder.trace
+        self._level = level
+        self._replaced: list[tuple[Any, str, Any]] = []  # owner, attribute, what stood there
+        self._watched: set[type] = set()
+        self._missing: list[str] = []
+
+    def start(self) -> Tracer:
+        """Wrap what the table names, and begin to record."""
+        if Tracer.active is not None:
+            raise RuntimeError("another tracer is active in this process: stop it first")
+        Tracer.active = self
+        try:
+            for row in self.table.rows:
+                if row.level == "chain" or self._level == "full":
+                    self._install(row)
+        except BaseException:
+            self._restore()
+            raise
+        self.recorder.begin()
+        for path in self._missing:
+            # The program has changed: what was there is not seen, and `check` will say so.
+            self.recorder.note("missing-probe", path)
+        return self
+
+    def stop(self) -> Trace:
+        """Put everything back as it was; return what was recorded."""
+        self.recorder.on = False
+        self._restore()
+        return self.trace
+
+    def attach(self, loop: Any) -> None:
+        """Know what was registered with a loop before the trace began."""
+        raise NotImplementedError
+
+    # ---- attributes ----
+
+    def _install(self, row: Row) -> None:
+        try:
+            owner, name = _resolve(row.path)
+            found = getattr(owner, name) if not isinstance(row, Receives) else None
+        except (ImportError, AttributeError):
+            if not row.optional:
+                self._missing.append(row.path)
+            return
+        self._replace(owner, name, row, found)
+
+    def _replace(self, owner: Any, name: str, row: Row, original: Any) -> None:
+        raw = vars(owner).get(name, MISSING)
+        site = self._site(row, owner, original)
+        wrapper = wrapper_of(self.recorder, site)
+        if not isinstance(row, Receives):
+            _dress(wrapper, original)
+            if isinstance(row, Probe) and row.opens is None and not row.coroutine:
+                self.recorder.sites[original] = self.recorder.sites[wrapper] = site
+        if isinstance(raw, staticmethod):
+            wrapper = staticmethod(wrapper)
+        self._replaced.append((owner, name, raw))
+        setattr(owner, name, wrapper)
+        if inspect.ismodule(owner):
+            self._replace_copies(name, original, wrapper)
+
+    def _replace_copies(self, name: str, original: Any, wrapper: Any) -> None:
+        """`from module import function` has made copies of the reference: replace them as well."""
+        for module in [sys.modules.get(name) for name in self.table.layers]:
+            if module is not None and vars(module).get(name) is original:
+                self._replaced.append((module, name, original))
+                setattr(module, name, wrapper)
+
+    def _restore(self) -> None:
+        for owner, name, raw in reversed(self._replaced):
+            if raw is MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, raw)
+        self._replaced.clear()
+        self._watched.clear()
+        Tracer.active = None
+
+    def _site(self, row: Row, owner: Any, original: Any) -> Site:
+        mod = row.module
+        layer = row.layer or self.table.layers.get(mod, "app")
+        name = row.attribute if original is None else name_of(original)
+        site = Site(row, original, name, mod, layer)
+        if original is None:
+            return site
+        code = getattr(original, "__code__", None)
+        if code is not None:
+            site.src = source_of(code)
+        raw = inspect.getattr_static(owner, row.attribute.rpartition(".")[2])
+        site.method = inspect.isclass(owner) and not isinstance(raw, staticmethod)
+        try:
+            parameters = inspect.signature(original).parameters
+        except ValueError:  # written in C, and silent about it
+            return site
+        site.positions = {parameter: at for at, parameter in enumerate(parameters)}
+        return site
+
+    def _watch_class(
+        self, cls: type, methods: tuple[str, ...], returns: tuple[str, ...] = ()
+    ) -> None:
+        """Probe `methods` of an application's class; `returns` of what the first one returns."""
+        if cls in self._watched or cls.__module__.partition(".")[0] == self.table.package:
+            return
+        self._watched.add(cls)
+        for name in methods:
+            original = getattr(cls, name, None)
+            if original is None or hasattr(original, "__wrapped__"):
+                continue
+            row = Probe(
+                f"{cls.__module__}:{cls.__qualname__}.{name}", layer="app", step="app",
+                coroutine=inspect.iscoroutinefunction(original),
+                returns=returns if name == methods[0] else (),
+            )  # fmt: skip
+            self._replace(cls, name, row, original)
+
+
+@contextmanager
+def tracing(**options: Any) -> Iterator[Trace]:
+    """Record while the block runs; yields the Trace, which grows.  Options are Tracer's."""
+    tracer = Tracer(**options).start()
+    try:
+        yield tracer.trace
+    finally:
+        tracer.stop()
+
+
+def _resolve(path: str) -> tuple[Any, str]:
+    """Return the object that holds the attribute `path` ("module:Class.name"), and its name."""
+    module, _, attribute = path.partition(":")
+    owner: Any = importlib.import_module(module)
+    *outer, name = attribute.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+def _dress(wrapper: Any, original: Any) -> None:
+    """Let a wrapper look like the original, for whoever prints it or asks for its name."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        if hasattr(original, name):
+            setattr(wrapper, name, getattr(original, name))
+    wrapper.__wrapped__ = original

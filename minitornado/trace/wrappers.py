@@ -1,0 +1,329 @@
+"""Wrappers: what stands in the place of a traced function, one kind for each kind of row.
+
+All have one shape: look at the lane, write what is to be written before, call the original,
+write what is to be written after.  A wrapper that outlives its trace (somebody has kept a
+bound method) finds a muted lane, and only calls the original.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Generator
+from typing import Any
+
+from .handles import find
+from .names import source_of
+from .probes import (
+    Cancel,
+    Custom,
+    Poll,
+    Probe,
+    Receives,
+    Resolve,
+    Row,
+    Schedule,
+    Segments,
+    Syscall,
+)
+from .recorder import Recorder, Site, Suspension
+
+Wrapper = Callable[..., Any]
+
+
+def wrapper_of(recorder: Recorder, site: Site) -> Any:
+    """Return what takes the place of the function at `site`."""
+    row: Row = site.row
+    if isinstance(row, Custom):
+        return row.factory(recorder, site)
+    if isinstance(row, Probe) and row.coroutine:
+        return _coroutine(recorder, site)
+    return _FACTORIES[type(row)](recorder, site)
+
+
+def _bracket(recorder: Recorder, site: Site) -> Wrapper:
+    original, row = site.original, site.row
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        if lane.muted:
+            return original(*args, **kwargs)
+        conn, req = lane.conn, lane.req
+        opened = recorder.open(lane, site, args, kwargs)
+        try:
+            value = original(*args, **kwargs)
+        except BaseException as error:
+            recorder.close(lane, opened, "raise", error=error)
+            raise
+        else:
+            recorder.close(lane, opened, "return", value)
+            if row.returns and value is not None:
+                recorder.guard(recorder.watch_class, type(value), row.returns)
+            return value
+        finally:
+            if row.opens == "conn" or row.scope:
+                lane.conn, lane.req = conn, req
+
+    return call
+
+
+def _schedule(recorder: Recorder, site: Site) -> Wrapper:
+    original, arg = site.original, site.row.arg
+    at = site.positions[arg]
+
+    def schedule(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        function = site.argument(arg, args, kwargs)
+        if lane.muted or function is None:
+            return original(*args, **kwargs)
+        try:
+            handle = recorder.scheduled(lane, site, args, kwargs, function)
+        except Exception as error:
+            recorder.failed(error)
+            return original(*args, **kwargs)
+        if arg in kwargs:
+            kwargs[arg] = handle
+        else:
+            args = (*args[:at], handle, *args[at + 1 :])
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            recorder.guard(recorder.cancelled, lane, site, handle, error)
+            raise
+
+    return schedule
+
+
+def _cancel(recorder: Recorder, site: Site) -> Wrapper:
+    original, row = site.original, site.row
+
+    def cancel(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        if not lane.muted:
+            recorder.guard(write, lane, site.argument(row.arg, args, kwargs))
+        return original(*args, **kwargs)
+
+    def write(lane: Any, argument: Any) -> None:
+        if row.find is None:
+            handle = recorder.fd_handles.get(recorder.fd_number(argument))
+        else:
+            handle = find(row.find(argument))
+        if handle is not None:
+            recorder.cancelled(lane, site, handle)
+
+    return cancel
+
+
+def _resolve(recorder: Recorder, site: Site) -> Wrapper:
+    original, arg = site.original, site.row.arg
+
+    def resolve(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        if not lane.muted:
+            value = site.argument(arg, args, kwargs)
+            recorder.guard(recorder.resolved, lane, site, args[0], value)
+        return original(*args, **kwargs)
+
+    return resolve
+
+
+def _syscall(recorder: Recorder, site: Site) -> Wrapper:
+    original, row = site.original, site.row
+
+    def syscall(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        # Outside of all brackets it is somebody else's: a test's client in the same process.
+        if lane.muted or (not lane.stack and row.fd is None):
+            return original(*args, **kwargs)
+        number = recorder.guard(number_of, args, kwargs)
+        if number is None or number < 0 or (row.known and not recorder.names.has_fd(number)):
+            return original(*args, **kwargs)
+        fd = recorder.names.fd(number, "out")
+        try:
+            value = original(*args, **kwargs)
+        except BaseException as error:
+            recorder.guard(recorder.syscall, lane, site, args, kwargs, fd, None, error)
+            raise
+        if row.closes:
+            recorder.names.forget_fd(number)
+        recorder.guard(recorder.syscall, lane, site, args, kwargs, fd, value)
+        return value
+
+    def number_of(args: Any, kwargs: Any) -> int:
+        fd = args[0] if row.fd is None else site.argument(row.fd, args, kwargs)
+        return recorder.fd_number(fd)
+
+    return syscall
+
+
+def _poll(recorder: Recorder, site: Site) -> Wrapper:
+    original = site.original
+
+    def poll(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        if lane.muted:
+            return original(*args, **kwargs)
+        lane.muted = True
+        try:
+            ready = original(*args, **kwargs)
+        finally:
+            lane.muted = False
+        seconds = site.argument(site.row.seconds, args, kwargs)
+        recorder.guard(recorder.polled, lane, site, args[0], seconds, ready)
+        return ready
+
+    return poll
+
+
+# ---- coroutines ----
+
+
+def _coroutine(recorder: Recorder, site: Site) -> Wrapper:
+    original = site.original
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        coroutine = original(*args, **kwargs)
+        if recorder.lane().muted:
+            return coroutine
+        traced: Any = segments(recorder, site, coroutine, args[0] if site.method else None)
+        traced.__name__, traced.__qualname__ = coroutine.__name__, coroutine.__qualname__
+        return traced
+
+    return make
+
+
+async def segments(recorder: Recorder, site: Site, coroutine: Any, receiver: Any) -> Any:
+    """Run a coroutine as it is, with a bracket around each of its segments."""
+    return await _drive(recorder, site, coroutine, receiver)
+
+
+@types.coroutine
+def _drive(
+    recorder: Recorder, site: Site, coroutine: Any, receiver: Any
+) -> Generator[Any, Any, Any]:
+    sleep = Suspension()
+    step, value = coroutine.send, None
+    while True:
+        lane = recorder.lane()
+        flow = lane.conn, lane.req
+        src = line_of(coroutine) if sleep.segments else site.src
+        opened = recorder.open_segment(lane, site, sleep, src, receiver)
+        try:
+            waits_for = step(value)
+        except StopIteration as stop:
+            recorder.close(lane, opened, "return", stop.value)
+            recorder.ended(lane, site, *flow)
+            return stop.value
+        except BaseException as error:
+            recorder.close(lane, opened, "raise", error=error)
+            recorder.ended(lane, site, *flow)
+            raise
+        # What the Runner does next, it does for whom the coroutine works.
+        recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
+        try:
+            value = yield waits_for
+            step = coroutine.send
+        except BaseException as error:
+            value, step = error, coroutine.throw
+
+
+def _segments(recorder: Recorder, site: Site) -> Wrapper:
+    original, coroutine_of = site.original, site.row.coroutine
+
+    def step(*args: Any, **kwargs: Any) -> Any:
+        lane = recorder.lane()
+        coroutine = coroutine_of(args[0])
+        # One that has a probe brackets its segments itself.
+        if lane.muted or getattr(coroutine, "cr_code", None) is segments.__code__:
+            return original(*args, **kwargs)
+        of_coroutine = recorder.coroutine_site(coroutine)
+        sleep = recorder.suspension(coroutine)
+        flow = lane.conn, lane.req
+        src = line_of(coroutine) if sleep.segments else of_coroutine.src
+        opened = recorder.open_segment(lane, of_coroutine, sleep, src)
+        try:
+            waits_for = original(*args, **kwargs)
+        except StopIteration as stop:
+            recorder.close(lane, opened, "return", stop.value)
+            lane.conn, lane.req = flow
+            raise
+        except BaseException as error:
+            recorder.close(lane, opened, "raise", error=error)
+            lane.conn, lane.req = flow
+            # Our frame in the place of the original's: Runner.run cuts two off the traceback.
+            frames = error.__traceback__
+            if frames is not None and frames.tb_next is not None:
+                error.__traceback__ = frames.tb_next.tb_next
+            raise
+        recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
+        return waits_for
+
+    return step
+
+
+def line_of(coroutine: Any) -> str | None:
+    """Return the line where a coroutine waits: the innermost's that has no brackets of its own."""
+    frame = None
+    while coroutine is not None:
+        inner = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if inner is None or inner.f_code is segments.__code__:
+            break
+        frame = inner
+        coroutine = getattr(coroutine, "cr_await", None)
+        if not isinstance(coroutine, types.CoroutineType):
+            break
+    return None if frame is None else source_of(frame.f_code, frame.f_lineno)
+
+
+# ---- the application ----
+
+
+class _Received:
+    """Stands in a class for an attribute of its instances, and brackets what they hold."""
+
+    def __init__(self, recorder: Recorder, site: Site) -> None:
+        self._recorder = recorder
+        self._site = site
+        self._name = site.row.attribute.rpartition(".")[2]
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError(self._name)
+        try:
+            value = instance.__dict__[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None
+        if self._recorder.lane().muted:
+            return value
+        return self._recorder.guard(self._traced, value) or value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self._name] = value
+
+    def _traced(self, value: Any) -> Any:
+        row = self._site.row
+        if row.methods and hasattr(value, row.methods[0]):
+            self._recorder.watch_class(type(value), row.methods, row.returns)
+            return value
+        return _application(self._recorder, value, row)
+
+
+def _application(recorder: Recorder, function: Any, row: Row) -> Any:
+    """Return a callable that brackets a call of the application."""
+    known, _merged = recorder.site_of(function)
+    site = Site(Probe(row.path, step=row.step), function, known.name, known.mod, "app")
+    site.src = known.src
+    is_coroutine = inspect.iscoroutinefunction(function)
+    return _coroutine(recorder, site) if is_coroutine else _bracket(recorder, site)
+
+
+_FACTORIES: dict[type[Row], Callable[[Recorder, Site], Any]] = {
+    Probe: _bracket,
+    Schedule: _schedule,
+    Cancel: _cancel,
+    Resolve: _resolve,
+    Syscall: _syscall,
+    Poll: _poll,
+    Segments: _segments,
+    Receives: _Received,
+}
