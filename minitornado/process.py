@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import sys
-import time
-from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
 from .ioloop import IOLoop
 from .log import gen_log
+
+# Sent to the parent, they are meant for all.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _task_id: int | None = None
 
@@ -72,21 +72,26 @@ class _Family:
         self._restarts_left = max_restarts
         self._children: dict[int, int] = {}  # pid -> number
         self._stopping: int | None = None  # the signal that told us to
+        self._handlers: dict[int, Any] = {
+            signum: signal.getsignal(signum) for signum in STOP_SIGNALS
+        }
 
     def start(self) -> int:
         """Fork all; return in a child.  The parent watches, and exits."""
-        handlers: dict[int, Any] = {
-            signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)
-        }
-        for signum in handlers:
+        for signum in STOP_SIGNALS:
             signal.signal(signum, self._pass_on)
-        for number in range(self._num_processes):
-            if self._fork(number):
-                return self._become_child(number, handlers)
-        while self._children:
-            again = self._wait_for_one()
-            if again is not None and self._fork(again):
-                return self._become_child(again, handlers)
+        try:
+            for number in range(self._num_processes):
+                if self._fork(number):
+                    return number
+            while self._children:
+                again = self._wait_for_one()
+                if again is not None and self._fork(again):
+                    return again
+        except Exception:
+            if _task_id is None:  # too many restarts, or no more processes: no half a family
+                self._end()
+            raise
         if self._stopping is not None:
             # Die of the same signal, so that a shell or supervisor sees what happened.
             signal.signal(self._stopping, signal.SIG_DFL)
@@ -95,23 +100,38 @@ class _Family:
         sys.exit(0)
 
     def _fork(self, number: int) -> bool:
-        """Return True in the child."""
-        pid = os.fork()
-        if pid == 0:
-            return True
-        self._children[pid] = number
-        if self._stopping is not None:  # told to stop between the signal's round and this fork
-            os.kill(pid, self._stopping)
-        return False
+        """Fork child `number`, unless we are told to stop; return True in it."""
+        # Between fork() and the end of this function a signal would be lost: the parent does
+        # not know the child's pid yet, and the child still has the parent's handler, which
+        # would pass it on to others.  Blocked, it waits until both are ready for it.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            if self._stopping is not None:
+                return False
+            pid = os.fork()
+            if pid == 0:
+                self._become_child(number)
+                return True
+            self._children[pid] = number
+            return False
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
-    def _become_child(self, number: int, handlers: Mapping[int, Any]) -> int:
+    def _become_child(self, number: int) -> None:
         global _task_id
         _task_id = number
-        for signum, handler in handlers.items():
+        self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
+        for signum, handler in self._handlers.items():
             signal.signal(signum, signal.SIG_DFL if handler is None else handler)
-        # Children forked from one parent would draw the same numbers.
-        random.seed(int.from_bytes(os.urandom(16), "big") ^ time.time_ns())
-        return number
+
+    def _end(self) -> None:
+        """End all children, and wait for them."""
+        self._pass_on(signal.SIGTERM, None)
+        while self._children:
+            self._wait_for_one()
+        self._restore_handlers()
 
     def _pass_on(self, signum: int, frame: FrameType | None) -> None:
         self._stopping = signum
@@ -125,19 +145,16 @@ class _Family:
         number = self._children.pop(pid, None)
         if number is None:
             return None  # a child of somebody else's making
+        restarting = ", restarting" if self._stopping is None else ""
         if os.WIFSIGNALED(status):
             gen_log.warning(
-                "child %d (pid %d) killed by signal %d, restarting"
-                if self._stopping is None
-                else "child %d (pid %d) killed by signal %d",
-                number, pid, os.WTERMSIG(status),
+                "child %d (pid %d) killed by signal %d%s",
+                number, pid, os.WTERMSIG(status), restarting,
             )  # fmt: skip
         elif os.WEXITSTATUS(status) != 0:
             gen_log.warning(
-                "child %d (pid %d) exited with status %d, restarting"
-                if self._stopping is None
-                else "child %d (pid %d) exited with status %d",
-                number, pid, os.WEXITSTATUS(status),
+                "child %d (pid %d) exited with status %d%s",
+                number, pid, os.WEXITSTATUS(status), restarting,
             )  # fmt: skip
         else:
             gen_log.info("child %d (pid %d) exited normally", number, pid)
@@ -145,7 +162,6 @@ class _Family:
         if self._stopping is not None:
             return None
         if self._restarts_left == 0:
-            self._pass_on(signal.SIGTERM, None)
             raise RuntimeError("Too many child restarts, giving up")
         self._restarts_left -= 1
         return number
