@@ -19,6 +19,13 @@ class Facts:
         """Return what `event` is the cause of: of a poll, who is ready; of a resolve, who runs."""
         return self._effects.get(event.seq, [])
 
+    def only_logs(self, run: Event) -> bool:
+        """Tell whether a run does no more than to queue a lambda that looks for an exception."""
+        inside = self.trace.children(run)
+        return bool(inside) and all(
+            str(event.data.get("target", "")).endswith("lambda") for event in inside
+        )
+
     def inside(self, event: Event, *names: str) -> str | None:
         """Return which of these functions (by own name) is the innermost one around an event."""
         for around in self.trace.ancestors(event):

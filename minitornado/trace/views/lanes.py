@@ -20,7 +20,6 @@ from minitornado.classroom.palette import PALETTE
 
 from ..events import OPENERS, Event, Trace
 from . import select, words
-from .story import lifted
 from .view import ASKED, GREY, Picture
 
 LANES = tuple(PALETTE)
@@ -116,39 +115,57 @@ def lane_of(event: Event) -> int:
 _STATIONS = frozenset({
     "_handle_connection", "handle_stream", "start_serving", "start_request", "read_response",
     "start_read", "headers_received", "data_received", "finish", "on_connection_close",
-    "write_headers", "write", "_finish_request", "close", "on_close", "_refuse", "_timed_out",
-    "listen",
+    "write_headers", "write", "_finish_request", "on_close", "_refuse", "_timed_out", "listen",
 })  # fmt: skip
+
+# Calls into the kernel that change nothing in what the loop does.
+_QUIET_SYSCALLS = ("setsockopt", "getsockopt", "shutdown")
 
 
 def _shown(event: Event, trace: Trace) -> bool:
     """Tell whether an event is worth a row."""
-    if event.kind in ("run", "resume", "poll", "syscall", "cancel"):
-        return not (event.kind == "run" and _only_passes_on(event, trace))
-    if event.kind == "schedule":
-        return event.data.get("how") != "future"
-    if event.kind == "resolve":
-        return bool(event.data.get("waiting"))
-    return event.kind == "call" and (event.layer == "app" or words.short(event.name) in _STATIONS)
+    how = event.data.get("how")
+    match event.kind:
+        case "poll":
+            return True
+        case "syscall":
+            return event.name not in _QUIET_SYSCALLS
+        case "run":
+            # A Runner, or what a Future calls, only hands on; what it hands on has a row.
+            return event.layer not in _PASS_ON and not event.name.endswith("lambda")
+        case "resume":
+            # A coroutine that another one awaits goes on with it: one row for all of them.
+            around = trace.get(event.parent)
+            return around is None or around.kind != "resume"
+        case "schedule":
+            # Of a Future's callbacks, what they lead to is shown.
+            return how != "future" and not _idle(str(event.data.get("target", "")))
+        case "cancel":
+            return how == "fd"
+        case "call":
+            return event.layer == "app" or words.short(event.name) in _STATIONS
+    return False
 
 
-def _only_passes_on(run: Event, trace: Trace) -> bool:
-    """Tell whether a run is a trampoline: it only resumes a coroutine, or queues a callback."""
-    how = run.data.get("how")
-    return run.layer in ("loop", "future", "coroutine") and how in ("future", "callback")
+_PASS_ON = ("loop", "future", "coroutine")
+
+
+def _idle(target: str) -> bool:
+    """Tell whether a callback is for emergencies: it looks for an error, or ends what takes long."""
+    return target.endswith("lambda") or target.startswith("_Deadline")
 
 
 def _row(event: Event, chosen: Trace, at: dict[int, int]) -> Row:
-    where, _why, _who = lifted(event, chosen)
     lane = lane_of(event)
-    if where is not None:
-        caller: int | None = lane_of(chosen[where])
+    around = next((bracket for bracket in chosen.ancestors(event) if bracket.seq in at), None)
+    if around is not None:
+        caller: int | None = lane_of(around)
     else:
         # The loop calls what stands at the bottom of a stack, and it is the loop that polls.
         caller = LOOP if event.kind in ("run", "resume", "poll", "call") and event.turn else None
     if caller == lane:
         caller = None
-    return Row(event, lane, _label(event), caller, _asker(event, chosen, at))
+    return Row(event, lane, _label(event, chosen), caller, _asker(event, chosen, at))
 
 
 def _asker(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
@@ -166,19 +183,20 @@ def _asker(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
     return None
 
 
-def _label(event: Event) -> str:
+def _label(event: Event, chosen: Trace) -> str:
     """Return what stands in the box: the class is written above the lane."""
     data = event.data
+    while event.kind == "resume":
+        inner = [child for child in chosen.children(event) if child.kind == "resume"]
+        if not inner:
+            return f"{words.short(event.name)} goes on"
+        event = inner[0]
     name = words.short(event.name)
     if event.kind == "syscall":
         said = data.get("op") or words.outcome(data).partition(" of ")[0]
         return f"{name} {said}".rstrip() if event.fd != event.data.get("value") else name
     if event.kind == "schedule":
         return f"{name} {event.fd}" if event.fd else name
-    if event.kind == "resolve":
-        return f"{event.obj or 'Future'} done"
-    if event.kind == "resume":
-        return f"{name} goes on"
     return name
 
 

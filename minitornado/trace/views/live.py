@@ -15,7 +15,8 @@ one line, with what it returned; to know that, the line of a call waits for the 
 from __future__ import annotations
 
 import sys
-from typing import IO
+from collections.abc import Mapping
+from typing import IO, Any
 
 from rich.color import ColorSystem
 from rich.console import Console
@@ -63,6 +64,8 @@ class Live:
         self._open: dict[int, Event] = {}
         self._held: Event | None = None
         self._turn: int | None = None
+        self._told: dict[str, dict[str, object]] = {}  # object -> what was last said of its state
+        self._value: object = None  # what the last bracket returned
 
     def __call__(self, event: Event) -> None:
         """Print an event, or keep it until the next one if it may be one line with it."""
@@ -81,7 +84,7 @@ class Live:
         # just what the reader wants to see.
         if event.kind in OPENERS and event.layer != "app":
             self._held = event
-        elif event.kind not in CLOSERS or _tells(event):
+        elif event.kind not in CLOSERS or self._tells(event):
             self._print(event)
 
     def flush(self) -> None:
@@ -94,7 +97,28 @@ class Live:
         if event.turn and event.turn != self._turn:
             self._turn = event.turn
             self._emit(_turn_line(event.turn, self._width))
-        self._emit(line(event, self._width, closer))
+        news = "" if closer is None else self._news(closer)
+        self._emit(line(event, self._width, closer, news or self._news(event)))
+
+    def _tells(self, closer: Event) -> bool:
+        """Tell whether the end of a bracket is worth a line: not what the one inside has said."""
+        value, self._value = self._value, closer.data.get("value")
+        if closer.kind in ("yield", "raise"):
+            return True
+        return self._value not in (None, value) or bool(self._changed(closer))
+
+    def _changed(self, event: Event) -> dict[str, Any]:
+        told = self._told.get(event.obj or "", {})
+        delta = event.data.get("delta") or {}
+        return {name: pair for name, pair in delta.items() if told.get(name, ...) != pair[1]}
+
+    def _news(self, event: Event) -> str:
+        """Return what has changed in the receiver, if no line has said so yet."""
+        changed = self._changed(event)
+        if event.obj is not None and changed:
+            told = self._told.setdefault(event.obj, {})
+            told.update({name: after for name, (_before, after) in changed.items()})
+        return changes(changed)
 
     def _emit(self, pieces: Line) -> None:
         if self._colours is None:
@@ -107,17 +131,21 @@ class Live:
         self._file.write((text if self._unicode else in_ascii(text)) + "\n")
 
 
-def line(event: Event, width: int, closer: Event | None = None) -> Line:
-    """Return an event as one line of at most `width` columns; with its closer, if it is a leaf."""
+def line(event: Event, width: int, closer: Event | None = None, news: str = "") -> Line:
+    """Return an event as one line of at most `width` columns; with its closer, if it is a leaf.
+
+    `news` is what is to be said of the receiver's state.
+    """
     layer = event.layer or ""
     edges = _edges(event)
     left = " " * min(event.depth, _MAX_INDENT)
     room = width - _LEFT - len(left) - len(edges)
+    style = _BOLD if event.kind in _LOUD else None
     return [
         (f"{event.seq:5} ", _GREY),
         (f"{event.req or event.conn or '':7} ", None),
         (f"{layer:10} ", _STYLES.get(layer)),
-        (left + words.cut(_what(event, closer), room), _BOLD if event.kind in _LOUD else None),
+        (left + words.cut(_what(event, closer) + news, room), style),
         (edges, _WHY if event.cause is not None else _ASKED),
     ]
 
@@ -138,34 +166,25 @@ def _edges(event: Event) -> str:
 
 def _what(event: Event, closer: Event | None) -> str:
     marks = {"run": "▶ ", "resume": "▶ ", "schedule": "○ ", "resolve": "● "}
-    said = marks.get(event.kind, "") + words.label(event)
-    if event.kind in CLOSERS:
-        return f"└ {said}{_result(event)}" if event.kind != "yield" else f"└ {said}"
+    said = marks.get(event.kind, "└ " if event.kind in CLOSERS else "") + words.label(event)
     if closer is None:
-        return said
+        return said + _value(event) if event.kind in CLOSERS else said
     if closer.kind == "raise":
         return f"{said} raises {closer.data.get('error')}"
     if closer.kind == "yield":
         return f"{said} waits for {closer.data.get('target')}"
-    return said + _result(closer)
+    return said + _value(closer)
 
 
-def _result(closer: Event) -> str:
+def _value(closer: Event) -> str:
     value = closer.data.get("value")
-    result = "" if value in (None, "None") else f" → {value}"
-    return result + changes(closer)
+    return "" if value in (None, "None") else f" → {value}"
 
 
-def changes(closer: Event) -> str:
-    """Return what changed in the receiver: ` [rbuf 0→28]`."""
-    delta = closer.data.get("delta") or {}
+def changes(delta: Mapping[str, Any]) -> str:
+    """Return what changed in a receiver: ` [rbuf 0→28]`."""
     pairs = [f"{name} {before}→{after}" for name, (before, after) in delta.items()]
     return f" [{', '.join(pairs)}]" if pairs else ""
-
-
-def _tells(closer: Event) -> bool:
-    """Tell whether the end of a bracket is worth a line of its own."""
-    return closer.kind in ("yield", "raise") or bool(_result(closer))
 
 
 def _make_console(file: IO[str], width: int | None) -> Console:

@@ -29,8 +29,19 @@ def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list
         for event in trace
         if event.seq in reached
         or (event.of is not None and event.of in reached)
-        or (event.conn == home and event.req is None and event.parent in reached)
+        or (
+            event.req is None
+            and _for(event, home)
+            and any(around.seq in reached for around in trace.ancestors(event))
+        )
     ]
+
+
+def _for(event: Event, conn: str | None) -> bool:
+    """Tell whether an event is for a connection, or for nobody yet, as accept is."""
+    if event.conn is None:
+        return event.data.get("value") in (None, conn)
+    return event.conn == conn
 
 
 def _reach(trace: Trace, event: Event, reached: set[int]) -> None:

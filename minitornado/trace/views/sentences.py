@@ -100,6 +100,10 @@ def _epoll_ctl(event: Event, facts: Facts) -> str | None:
 # ---- the loop ----
 
 
+# What only hands on what another layer has asked for.
+_PASS_ON = ("coroutine", "loop", "future")
+
+
 def _due(event: Event, facts: Facts) -> str | None:
     return "A timeout is due." if event.data.get("how") == "timer" else None
 
@@ -110,25 +114,30 @@ def _run(event: Event, facts: Facts) -> str | None:
         return f"The loop calls {words.function(event)}, the handler of {event.fd}."
     if how == "timer":
         return f"The loop runs {words.function(event)}, since its time has come."
-    if how == "callback" and event.layer not in ("coroutine", "loop", "future"):
+    if how == "callback" and event.layer not in _PASS_ON and not event.name.endswith("lambda"):
         return f"The loop runs {words.function(event)}, which was queued."
     return None
 
 
 def _watch(event: Event, facts: Facts) -> str:
     when = words.interest(words.watched(event.data) or "")
-    return f"The loop is asked to call {words.target(event)} whenever {event.fd} is {when}."
+    target = words.short(words.target(event))
+    return f"The loop is asked to call {target} whenever {event.fd} is {when}."
 
 
-def _timer(event: Event, facts: Facts) -> str:
+def _timer(event: Event, facts: Facts) -> str | None:
+    if event.data.get("target") == "_Deadline._wake":
+        return None  # every connection has one, and it hardly ever runs
     seconds = event.data.get("seconds")
     when = "at a given time" if seconds is None else f"in {words.seconds(seconds)}"
     return f"The loop is asked to run {words.target(event)} {when}."
 
 
-def _queue(event: Event, facts: Facts) -> str:
+def _queue(event: Event, facts: Facts) -> str | None:
+    if words.target(event).startswith("lambda"):
+        return None
     if event.data.get("coroutine"):
-        return f"The coroutine {words.own(event)} is to go on, but later: add_callback queues it."
+        return "The coroutine is to go on, but not in here: add_callback queues Runner.run."
     return f"add_callback queues {words.target(event)}, to be run later, with an empty stack."
 
 
@@ -140,8 +149,8 @@ def _forget(event: Event, facts: Facts) -> str:
 
 
 def _resolve(event: Event, facts: Facts) -> str | None:
-    if not facts.effects(event):
-        return None  # nobody waits for it
+    if all(facts.only_logs(run) for run in facts.effects(event)):
+        return None  # nobody waits for it, or only in order to log what went wrong
     data = event.data
     if data.get("error") is not None:
         return f"{event.obj} fails with {data['error']}. Who waits for it is told at once."
@@ -162,8 +171,11 @@ def _resume(event: Event, facts: Facts) -> str | None:
     if any(child.kind == "resume" for child in facts.trace.children(event)):
         return None  # the one that it called goes on, and it only passes on
     target = event.data.get("target")
-    waited = f", where it waited for {target}" if target else ""
-    return f"The coroutine {words.own(event)} goes on{waited}."
+    waited = f" where it waited for {target}" if target else ""
+    closer = facts.trace.closer(event)
+    error = closer.data.get("error") if closer is not None and closer.kind == "raise" else None
+    raises = f", and raises {error}" if error else ""
+    return f"The coroutine {words.own(event)} goes on{waited}{raises}."
 
 
 def _start(event: Event, facts: Facts) -> str | None:
@@ -178,11 +190,15 @@ def _raise(event: Event, facts: Facts) -> str | None:
     return f"The application, {words.function(event)}, raises {event.data.get('error')}."
 
 
-def _life(event: Event, facts: Facts) -> str | None:
-    if event.kind == "end":
-        what = event.req if event.name == "request" else event.conn
-        return f"The {event.name} {what} is over."
-    return None
+def _end(event: Event, facts: Facts) -> str | None:
+    if event.name == "connection":
+        return f"The connection {event.conn} is over."
+    before = facts.trace.get(event.seq - 1)
+    if before is None or before.kind != "return":
+        return None  # it may never have begun: the adapter was there before the first byte
+    if before.data.get("value") is True:
+        return f"The request {event.req} is answered. The connection stays open for the next."
+    return f"The exchange {event.req} is over, and no other will follow on this connection."
 
 
 # ---- the servers ----
@@ -239,6 +255,12 @@ def _write(event: Event, facts: Facts) -> str | None:
     return f"The body of the answer: {words.argument(event, 'chunk') or 'a piece of it'}."
 
 
+def _start_request(event: Event, facts: Facts) -> str | None:
+    if event.layer != "server":
+        return None
+    return f"A _ServerRequestAdapter is made: it will receive request {event.req}."
+
+
 def _told(text: str) -> Say:
     """Return a rule's function for a call that is always worth the same sentence."""
     return lambda event, facts: text.format(conn=event.conn, req=event.req)
@@ -260,7 +282,7 @@ RULES = (
     Rule(2, "yield", (), _wait),
     Rule(1, "resume", (), _resume),
     Rule(2, "call", ("handle_stream",), _told("HTTPServer.handle_stream takes {conn} over.")),
-    Rule(2, "call", ("start_request",), _told("A _ServerRequestAdapter is made, for {req}.")),
+    Rule(2, "call", ("start_request",), _start_request),
     Rule(1, "call", ("start_read",), _start_read),
     Rule(1, "call", ("headers_received",), _headers),
     Rule(1, "call", ("data_received",), _data),
@@ -270,7 +292,7 @@ RULES = (
     Rule(1, "call", ("write",), _write),
     Rule(1, "call", (), _start),
     Rule(1, "raise", (), _raise),
-    Rule(2, "end", (), _life),
+    Rule(2, "end", (), _end),
 )
 
 _BY_KIND: dict[str, list[Rule]] = {}

@@ -130,7 +130,7 @@ class Stepper(View):
             if number is not None:
                 yield name, f"step {number} · {self.steps[number - 1].sentence}", colour
         closer = self.trace.closer(step.event)
-        change = live.changes(closer or step.event).strip(" []")
+        change = live.changes((closer or step.event).data.get("delta") or {}).strip(" []")
         if change:
             yield "changes" if closer is None else "by its end", change, GREY
         for name, text in self._states[step.event.seq]:

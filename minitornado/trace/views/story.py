@@ -137,16 +137,35 @@ def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | N
     cause of its own is where this stack begins: what made it run made the event happen.
     """
     at: Event | None = event
-    link = event.link
+    link = None
     while at is not None:
         if at is not event and at.seq in chosen:
-            return at.seq, None, _seq(chosen.visible(link))
+            return at.seq, None, _asked(event.link, chosen)
+        link = at.link if link is None else link
         if at.cause is not None:
-            asked = chosen.visible(at.link if link is None else link)
-            return None, _seq(chosen.visible(at.cause)), _seq(asked)
+            why = chosen.visible(at.cause)
+            return None, why.seq if why else None, _asked(link, chosen)
         at = chosen.get(at.of if at.of is not None else at.parent)
-    return None, None, _seq(chosen.visible(link))
+    return None, None, _asked(link, chosen)
 
 
-def _seq(event: Event | None) -> int | None:
-    return None if event is None else event.seq
+def _asked(link: int | None, chosen: Trace) -> int | None:
+    """Return who of `chosen` stands for who asked.
+
+    A coroutine that waits is several events in a row: it and those that wait for it stop, and
+    its Runner leaves a callback with the Future.  The first of them is the one that asked.
+    """
+    event = chosen.get(link)
+    while event is not None and event.seq not in chosen and _waits(event):
+        before = chosen.get(event.seq - 1)
+        if before is None or not _waits(before):
+            break
+        event = before
+    asked = chosen.visible(None if event is None else event.seq)
+    return None if asked is None else asked.seq
+
+
+def _waits(event: Event) -> bool:
+    return event.kind == "yield" or (
+        event.kind == "schedule" and event.data.get("how") == "future"
+    )

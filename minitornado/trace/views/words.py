@@ -16,7 +16,8 @@ def function(event: Event) -> str:
     >>> function(Event(1, "call", "BaseIOStream.write", obj="IOStream#1"))
     'IOStream.write'
     """
-    return qualified(event.name, event.obj)
+    # A HTTPServer is a TCPServer, and what it does as one belongs to that layer.
+    return qualified(event.name, None if event.layer == "tcp" else event.obj)
 
 
 def qualified(name: str, obj: str | None = None) -> str:
@@ -131,7 +132,13 @@ def _label_schedule(event: Event) -> str:
     parts = [short(event.name), event.fd, watched(data)]
     if data.get("seconds") is not None:
         parts.append(f"in {data['seconds']:g} s")
-    return " ".join(str(part) for part in [*parts, "→", target(event)] if part)
+    return " ".join(str(part) for part in [*parts, "→", short_target(event)] if part)
+
+
+def short_target(event: Event) -> str:
+    """Return the own name of what is to run; of a lambda, whose it is."""
+    name = target(event)
+    return f"lambda of {short(name)}" if name.startswith("lambda of ") else short(name)
 
 
 def own(event: Event) -> str:
@@ -177,7 +184,7 @@ def _label_resolve(event: Event) -> str:
 
 def _label_yield(event: Event) -> str:
     target = event.data.get("target")
-    return f"{function(event)} waits" + (f" for {target}" if target else "")
+    return f"{short(event.name)} waits" + (f" for {target}" if target else "")
 
 
 def _label_raise(event: Event) -> str:
@@ -185,7 +192,7 @@ def _label_raise(event: Event) -> str:
 
 
 def _label_resume(event: Event) -> str:
-    return f"{function(event)} goes on"
+    return f"{short(event.name)} goes on"
 
 
 def _label_cancel(event: Event) -> str:
