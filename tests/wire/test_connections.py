@@ -1,6 +1,7 @@
-"""What a connection carries, in which order, and when it ends (RFC 9112 §9, RFC 9110 §7.6, §10.1)."""
+"""What a connection carries, in which order, and when it ends (RFC 9112 §9, RFC 9110 §7.6)."""
 
 import time
+from itertools import chain
 
 import pytest
 
@@ -39,8 +40,10 @@ CLOSES = {repr(v): [b"Connection: " + v] for v in (
     "two lines, close first": [b"Connection: close", b"Connection: keep-alive"],
     "far apart": [b"Connection: keep-alive", *[b"X: 1"] * 20, b"connection: close"],
 }
-STAYS = [b"closed", b"x-close", b"TE", b"", b"keep-alive", b"Keep-Alive", b"close-not", b"clos", b",", b"not close",
-         b"close=1", b"TE, keep-alive", b"closeclose"]
+STAYS = [
+    b"closed", b"x-close", b"TE", b"", b"keep-alive", b"Keep-Alive", b"close-not", b"clos", b",",
+    b"not close", b"close=1", b"TE, keep-alive", b"closeclose",
+]
 
 
 # ---------------------------------------------------------------- persistence
@@ -446,5 +449,5 @@ def test_many_connections_do_not_mix_their_answers(server: Server) -> None:
                     break
         return problems
 
-    problems = sum(together(*(lambda n=n: one(n) for n in range(40))), [])
+    problems = list(chain(*together(*(lambda n=n: one(n) for n in range(40)))))
     assert not problems, problems[0]

@@ -1,4 +1,4 @@
-"""Body framing by Content-Length: ASCII digits, nothing else (RFC 9110 §8.6, RFC 9112 §6.2, §6.3)."""
+"""Body framing by Content-Length: ASCII digits, nothing else (RFC 9110 §8.6, RFC 9112 §6.3)."""
 
 import pytest
 
@@ -23,10 +23,13 @@ from .lab import (
 
 INNER = b"GET /inner HTTP/1.1\r\nHost: lab\r\n\r\n"  # a request disguised as a body
 
-NOT_DIGITS = [b"+5", b"-5", b"-0", b"+0", b"0x5", b"0o5", b"0b101", b"5_0", b"5.0", b"5e0", b'"5"', b"'5'",
-              b"5;", b"5; a=b", b"5 5", b"5\t5", b"5 abc", b"abc", b"", b" ", b",", b"five", b"5\x0b", b"\x0b5",
-              b"5\x0c", b"\x0c5", b"5\xa0", b"\xa05", b"5\x85", b"5\0", b"\x005", b"5\x7f", b"\xb2", b"5\xb2",
-              "５".encode(), "٥".encode(), "²".encode(), b"- 5", b"(5)", b"=5", b"5%", b"Infinity", b"NaN"]
+NOT_DIGITS = [
+    b"+5", b"-5", b"-0", b"+0", b"0x5", b"0o5", b"0b101", b"5_0", b"5.0", b"5e0", b'"5"', b"'5'",
+    b"5;", b"5; a=b", b"5 5", b"5\t5", b"5 abc", b"abc", b"", b" ", b",", b"five", b"5\x0b",
+    b"\x0b5", b"5\x0c", b"\x0c5", b"5\xa0", b"\xa05", b"5\x85", b"5\0", b"\x005", b"5\x7f",
+    b"\xb2", b"5\xb2", "\uff15".encode(), "\u0665".encode(), "²".encode(), b"- 5", b"(5)", b"=5", b"5%",
+    b"Infinity", b"NaN",
+]
 
 
 @table(*rows("M", "RFC 9110 §8.6", REJECTED, {

@@ -86,7 +86,7 @@ def test_requests_byte_by_byte_get_the_same_answers(server: Server) -> None:
         with Client(server) as client:
             client.drip(data)
             outcome = client.receive(count)
-        # The sender of a bad request may be cut off, and its 400 lost with it, while it still sends.
+        # The sender of a bad request may be cut off while it still sends, and its 400 lost with it.
         same = verdict(outcome) == verdict(whole) or (
             not good and outcome.closed and verdict(outcome) == verdict(whole)[:-1])
         return "" if same else outcome.report(f"byte by byte as in one piece: {verdict(whole)}", name)

@@ -1,4 +1,4 @@
-"""What goes wrong around a server: clients that vanish, dawdle or come in crowds (RFC 9112 §9.5)."""
+"""What goes wrong around a server: clients that vanish, dawdle, come in crowds (RFC 9112 §9.5)."""
 
 import contextlib
 import socket
@@ -177,14 +177,27 @@ def sending_behind_a_slow_answer(server: Server) -> list[Client]:
     clients = [Client(server) for _ in range(10)]
     for client in clients:
         client.send(request(b"GET /slow?seconds=2 HTTP/1.1"))
-    time.sleep(0.05)
+    for _ in range(2):  # the second comes while the first is in the server's buffer
+        time.sleep(0.1)
+        for client in clients:
+            client.send(request() * 3)
+    return clients
+
+
+def done_with_a_large_answer(server: Server) -> list[Client]:
+    """The server had to wait for room; once all is sent it must not go on being told of it."""
+    clients = [Client(server, receive_buffer=16_384) for _ in range(5)]
     for client in clients:
-        client.send(request() * 3)
+        client.send(request(b"GET /big?n=%d HTTP/1.1" % (5 * MIB)))
+    time.sleep(0.1)
+    for client in clients:
+        assert client.receive(within=8).statuses == [200]
     return clients
 
 
 @pytest.mark.parametrize("dawdlers", [stalled_writers, half_closed, idle_and_half_sent,
-                                      answered_and_silent, sending_behind_a_slow_answer])
+                                      answered_and_silent, sending_behind_a_slow_answer,
+                                      done_with_a_large_answer])
 def test_waiting_costs_no_cpu(crowd: list[Client], dawdlers) -> None:
     """M: no busy loop: less than 10 % of a core while all of them wait."""
     with Server() as server:
@@ -193,6 +206,30 @@ def test_waiting_costs_no_cpu(crowd: list[Client], dawdlers) -> None:
         share = server.cpu_share(1.0)
         assert share < 0.10, f"{dawdlers.__name__}: {share:.0%} of a core while nothing happens"
         server.check_alive(f"beside {dawdlers.__name__}")
+
+
+def test_a_client_that_pipelines_without_end_starves_nobody(server: Server) -> None:
+    """M: its next request is in the buffer already, yet others have their turn in between."""
+    done = threading.Event()
+
+    def pipeline() -> None:
+        with Client(server) as client:
+            client.socket.settimeout(5)
+            reader = threading.Thread(target=client.drain, args=(5,))
+            reader.start()
+            while not done.is_set():
+                client.socket.sendall(request() * 500)
+            client.end()
+            reader.join()
+
+    thread = threading.Thread(target=pipeline)
+    thread.start()
+    try:
+        time.sleep(0.1)
+        check_latencies(latencies(server, 1.0), "a client that pipelines without end")
+    finally:
+        done.set()
+        thread.join()
 
 
 # ---------------------------------------------------------------- crowds

@@ -1,5 +1,6 @@
 """The laboratory itself: what its verdicts let pass, and what they do not."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +36,13 @@ class Canned:
 
     port: int
     trust: None = None
+    text: str = ""
+
+    def log_size(self) -> int:
+        return len(self.text)
+
+    def log(self, since: int = 0) -> str:
+        return self.text[since:]
 
 
 Serve = Callable[[bytes, bool], Canned]
@@ -55,12 +63,12 @@ def serve() -> Iterator[Serve]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                connection.recv(65_536)
-                connection.sendall(answer)
-                if close:
-                    connection.close()
-                else:
-                    kept.append(connection)
+                kept.append(connection)
+                with contextlib.suppress(OSError):  # the fixture may have closed it by now
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+                    if close:
+                        connection.shutdown(socket.SHUT_RDWR)
 
         threading.Thread(target=run, daemon=True).start()
         return Canned(listener.getsockname()[1])
@@ -116,8 +124,21 @@ def test_a_wrong_body_does_not_pass(serve: Serve) -> None:
 def test_a_story_tells_the_bytes_the_answer_and_the_rule(serve: Serve) -> None:
     case = Case("M", "RFC 9112 §3", "a case", request(), REJECTED, within=0.2)
     story = judge(serve(OK, True), case)  # type: ignore[arg-type]
-    for part in ("M, RFC 9112 §3, a case: 400", "answered 200", repr(request())[2:-1], "ok", "closed"):
+    for part in ("M, RFC 9112 §3, a case: 400", "answered 200", repr(request())[2:-1], "Content-Length: 2",
+                 "statuses [200], still open after 0."):
         assert part in story
+
+
+def test_a_traceback_in_the_log_does_not_pass(serve: Serve) -> None:
+    class Noisy(Canned):
+        def log_size(self) -> int:
+            self.text += "ERROR\nTraceback (most recent call last):\n  ValueError: 5,000 digits"
+            return len(self.text)
+
+    case = Case("M", "RFC 9112", "a case", request(), REJECTED, within=0.2)
+    noisy = Noisy(serve(REFUSED, True).port)
+    problem = judge(noisy, case)  # type: ignore[arg-type]
+    assert "ValueError: 5,000 digits" in problem
 
 
 def test_answers_are_told_apart(serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""Clients that others wrote: `http.client`, curl and `openssl s_client` find nothing to complain about."""
+"""Clients that others wrote, `http.client`, curl and `openssl s_client`, find nothing wrong."""
 
 import gzip
 import http.client

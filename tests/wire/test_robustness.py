@@ -1,8 +1,9 @@
-"""Seeded mutants and noise: never a 5xx of ours, never a hang, nothing left behind (RFC 9110 §15.6.1)."""
+"""Seeded mutants and noise: no 5xx, no hang, nothing left behind (RFC 9110 §15.6.1)."""
 
 import random
 import re
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from .lab import (
     Client,
@@ -29,9 +30,12 @@ SEEDS = [
     sized(b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xcbH\xcd\xc9\xc9\x07\0\x86\xa6\x106\x05\0\0\0",
           b"Content-Encoding: gzip"),
 ]
-SPICE = [b"\r\n", b"\r", b"\n", b"\0", b" ", b"\t", b":", b";", b",", b"\xff", b"0x", b"-1", b"HTTP/1.1", b"chunked",
-         b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\r\n\r\n", b"99999999999999999999",
-         b"%00", b"\xef\xbb\xbf", b"Host: x\r\n", b"Expect: 100-continue\r\n", b'"', b"\x7f", b"\x80", b"Connection: close"]
+SPICE = [
+    b"\r\n", b"\r", b"\n", b"\0", b" ", b"\t", b":", b";", b",", b"\xff", b"0x", b"-1",
+    b"HTTP/1.1", b"chunked", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
+    b"\r\n\r\n", b"99999999999999999999", b"%00", b"\xef\xbb\xbf", b"Host: x\r\n",
+    b"Expect: 100-continue\r\n", b'"', b"\x7f", b"\x80", b"Connection: close",
+]
 
 
 def mutant(rng: random.Random) -> bytes:
@@ -59,7 +63,7 @@ def mutant(rng: random.Random) -> bytes:
 
 
 def problem_of(outcome: Outcome) -> str:
-    # Which answer belongs to a HEAD cannot be told of a mutant, so only status lines are looked for.
+    # Which answer belongs to a HEAD cannot be told of a mutant: only status lines are looked for.
     rule = "no 500, 502, 503, 504; closed within 2 s of the client's FIN"
     if bad := re.findall(rb"HTTP/1\.[01] (50[0234]) ", outcome.raw):
         return outcome.report(rule, f"answered {bad}")
@@ -96,7 +100,7 @@ def run(server: Server, attempt: Callable[[Server, bytes], str], inputs: Iterabl
                 server.check_alive("between mutants")
         return problems
 
-    problems = sum(together(*(lambda s=s: part(s) for s in range(4)), within=120), [])
+    problems = list(chain(*together(*(lambda s=s: part(s) for s in range(4)), within=120)))
     assert not problems, f"{len(problems)} of {len(inputs)}:" + "".join(problems[:8])
 
 

@@ -193,7 +193,7 @@ def ended() -> Iterator[dict[str, Ended]]:
 
 @pytest.mark.parametrize("name", HEADER)
 def test_a_slow_or_silent_header_is_closed_in_time(ended: dict[str, Ended], name: str) -> None:
-    """M: counted from its start, not from the last byte; not before T - 0.7, not after T + 2.5 s."""
+    """M: counted from its start, not its last byte; not before T - 0.7, not after T + 2.5 s."""
     outcome, seconds = ended[name].outcome, ended[name].seconds
     earliest = 0.0 if "CRLFs" in name else EARLIEST  # more than one empty line may be a 400
     rule = f"{name}: closed between {earliest:.1f} and {LATEST:.1f} s (408 or 400 or nothing)"

@@ -1,4 +1,4 @@
-"""The same server behind TLS: odd segmentation, odd clients, nothing left behind (RFC 9112 §9.7, §9.8)."""
+"""The same behind TLS: odd segmentation, odd clients, nothing left behind (RFC 9112 §9.7, §9.8)."""
 
 import contextlib
 import ssl
@@ -306,7 +306,7 @@ def test_a_hundred_failed_handshakes_leave_no_descriptor(tls: Server) -> None:
 
 @pytest.mark.parametrize("data", [b"", HELLO, b"garbage"], ids=["nothing", "a hello", "garbage"])
 def test_connections_reset_before_accept_leave_no_descriptor(tls: Server, data: bytes) -> None:
-    """M: 100 each of three kinds; `wrap_socket` on such a socket raises, or hands out a dead one."""
+    """M: 100 each of three kinds; `wrap_socket` on such a one raises, or hands out a dead one."""
     tls.check_alive()
     before, mark = tls.settled_descriptors(0, within=0.2), tls.log_size()
     with tls.paused():
