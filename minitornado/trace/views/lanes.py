@@ -20,6 +20,7 @@ from minitornado.classroom.palette import PALETTE
 
 from ..events import OPENERS, Event, Trace
 from . import select, words
+from .facts import Facts
 from .view import ASKED, GREY, Picture
 
 LANES = tuple(PALETTE)
@@ -33,13 +34,17 @@ _OF_LAYER = {
 
 @dataclass(frozen=True)
 class Row:
-    """An event in its lane.  `caller` is the lane that called it; `asked` the row that asked."""
+    """An event in its lane.  `caller` is the lane that called it; `asked` the row that asked.
+
+    `note` is what else is to be said: what a poll reports.
+    """
 
     event: Event
     lane: int
     label: str
     caller: int | None
     asked: int | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ class Lanes(Picture):
         chosen = Trace(events, trace.meta, trace.whole)
         at = {event.seq: row for row, event in enumerate(events)}
         self.title = title or f"One request through the stack: {req or conn or 'all'}"
-        self.rows = [_row(event, chosen, at) for event in events]
+        facts = Facts(trace)
+        self.rows = [_row(event, chosen, at, facts) for event in events]
         self.bars = _bars(events, chosen, at)
         self.bands = _bands(events, trace)
 
@@ -151,11 +157,11 @@ _PASS_ON = ("loop", "future", "coroutine")
 
 
 def _idle(target: str) -> bool:
-    """Tell whether a callback is for emergencies: it looks for an error, or ends what takes long."""
+    """Tell whether a callback is for emergencies: it looks for an error, or ends a long wait."""
     return target.endswith("lambda") or target.startswith("_Deadline")
 
 
-def _row(event: Event, chosen: Trace, at: dict[int, int]) -> Row:
+def _row(event: Event, chosen: Trace, at: dict[int, int], facts: Facts) -> Row:
     lane = lane_of(event)
     around = next((bracket for bracket in chosen.ancestors(event) if bracket.seq in at), None)
     if around is not None:
@@ -165,7 +171,14 @@ def _row(event: Event, chosen: Trace, at: dict[int, int]) -> Row:
         caller = LOOP if event.kind in ("run", "resume", "poll", "call") and event.turn else None
     if caller == lane:
         caller = None
-    return Row(event, lane, _label(event, chosen), caller, _asker(event, chosen, at))
+    asked = _asker(event, chosen, at)
+    return Row(event, lane, _label(event, chosen), caller, asked, _note(event, facts))
+
+
+def _note(event: Event, facts: Facts) -> str:
+    if event.kind != "poll":
+        return ""
+    return ", ".join(words.label(ready) for ready in facts.effects(event)) or "nobody is ready"
 
 
 def _asker(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
@@ -279,7 +292,8 @@ def _row_line(row: Row, lanes: Lanes, at: int, left: int, pitch: int, width: int
     for character, colour in cells:
         line.append(character, Style(color=colour))
     asked = "" if row.asked is None else f"  asked {lanes.rows[row.asked].event.seq}"
-    label = words.cut(row.label, width - len(line) - len(asked))
+    said = f"{row.label}: {row.note}" if row.note else row.label
+    label = words.cut(said, width - len(line) - len(asked))
     line.append(label, Style(color=PALETTE[LANES[row.lane]]))
     return line.append(asked, Style(color=ASKED, italic=True))
 

@@ -118,6 +118,8 @@ def _row(row: Row, at: int) -> Iterator[str]:
         f'fill="{colour}"/>'
     )
     yield _text(x, y + 4.2, row.label, "#ffffff", 'text-anchor="middle"')
+    if row.note:
+        yield _text(_x(LOOP) + 10, y + 4.2, row.note, GREY, 'font-style="italic"')
     yield _text(LEFT - 62, y + 4, str(row.event.seq), GREY, 'font-size="10.5" text-anchor="end"')
 
 
