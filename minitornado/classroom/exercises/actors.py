@@ -1,16 +1,16 @@
-"""Who acts in a scenario: a loop's callback, a reader, a writer; what they see becomes events.
+"""Who acts in a scenario; what they see becomes events.
 
-    Reader      a stream and its one read
-    Writer      a stream and its writes
-    Answers     an application that answers requests, when it is told to
-    waits_for   turns a real loop until something holds, for the scenarios that end in `_real`
+    Reader, connected      a stream and its one read, on a scripted kernel
+    turn_until, guarded    a real loop with a limit, for the scenarios that end in `_real`
 
 The slots of the stack may hold the learner's code, so these ask for public names alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 
 from minitornado.concurrent import Future
 from minitornado.ioloop import IOLoop
@@ -83,6 +83,17 @@ def connected(lab: Lab) -> tuple[Client, Reader]:
     kernel = Kernel(lab)
     client = Noting(kernel, kernel.connect().socket)
     return client, Reader(lab, IOStream(client.socket, io_loop=kernel.loop))
+
+
+@contextlib.contextmanager
+def guarded(loop: IOLoop, seconds: float = REAL_SECONDS) -> Iterator[None]:
+    """Have a thread stop the real loop after so many seconds: its own timeouts may be on trial."""
+    guard = threading.Timer(seconds, loop.add_callback, [loop.stop])
+    guard.start()
+    try:
+        yield
+    finally:
+        guard.cancel()
 
 
 def turn_until(loop: IOLoop, done: Callable[[], object]) -> None:

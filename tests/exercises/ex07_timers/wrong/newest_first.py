@@ -1,0 +1,8 @@
+"""The number that settles a tie runs backwards."""
+
+
+class IOLoop:
+    def call_at(self, when, callback, *args, **kwargs):
+        timeout = _Timeout(functools.partial(callback, *args, **kwargs))
+        heapq.heappush(self._timeouts, (when, -next(self._timeout_counter), timeout))
+        return timeout
