@@ -3,7 +3,7 @@ r"""HTTP/1.1 on a stream: one exchange after the other.
     HTTP1ServerConnection   one TCP connection: asks for a delegate, lets an exchange happen, again
     HTTP1Connection         one exchange: a request in, an answer out
 
-    stream ── head ──> parse, check ──> delegate.headers_received(start_line, headers)
+    stream ── head ──> parse_head ───> delegate.headers_received(start_line, headers)
            ── body ──> length, chunks ─> delegate.data_received(chunk)   0, 1, 2 … times
                                      ──> delegate.finish()
                                               │ the application
@@ -11,27 +11,24 @@ r"""HTTP/1.1 on a stream: one exchange after the other.
            <── body ── write <────────────────┤
                        finish <───────────────┘
 
-Where a message ends is decided here, and nowhere else.  Two who disagree about that, a proxy
-and this server say, can be made to take one man's body for another man's request; so what is
-ambiguous is refused, and after a refusal nothing more of that connection is read.
-
-Tornado 4.4: tornado/http1connection.py, without the client's side (`is_client`).  Stricter;
-answers 400, 408, 413, 414, 431, 501 and 505 where Tornado closes without a word, and 500 for a
-delegate that raises.  RFC 9112 is the wire's book, RFC 9110 the meaning's.
+What the bytes mean is http1parser's to say; after a refusal nothing more of a connection is
+read.  Tornado 4.4: tornado/http1connection.py, without the client's side (`is_client`).  It
+answers 400, 408, 413, 414, 431, 501 and 505 where Tornado closes without a word, and 500 for
+a delegate that raises.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 import socket
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import gen, httputil
+from . import gen, http1parser, httputil
 from .concurrent import Future
+from .http1parser import ReadLines
 from .httputil import (
     HTTPHeaders,
     HTTPInputError,
@@ -44,7 +41,6 @@ from .httputil import (
 from .ioloop import IOLoop
 from .iostream import BaseIOStream, StreamClosedError
 from .log import app_log, gen_log
-from .pending_read import ReadUntil, UnsatisfiableReadError
 
 CHUNK_SIZE = 64 * 1024  # bytes of a body handed to a delegate at once; as Tornado
 MAX_HEADER_SIZE = 64 * 1024  # bytes of a head; as Tornado
@@ -54,23 +50,11 @@ MAX_CHUNK_LINE = 4 * 1024  # bytes of a chunk's size line, extensions included; 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 
-# Bytes that no head may hold; CR, LF and TAB are looked at elsewhere.  RFC 9110 §5.5.
-_CONTROLS = bytes({*range(32), 127} - {9, 10, 13})
-
-# The digits are spelled out: int() takes "+5", " 5", "1_0" and Arabic digits as well.
-_DIGITS = re.compile(r"[0-9]+")
-_CHUNK_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\x00]*)?\r\n")
-
 _REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    413: "Content Too Large",
-    414: "URI Too Long",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
+    400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large", 414: "URI Too Long",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented",
     505: "HTTP Version Not Supported",
-}
+}  # fmt: skip
 
 
 class HTTP1ConnectionParameters:
@@ -80,15 +64,11 @@ class HTTP1ConnectionParameters:
     """
 
     def __init__(
-        self,
-        no_keep_alive: bool = False,
-        chunk_size: int | None = None,
-        max_header_size: int | None = None,
-        header_timeout: float | None = None,
-        max_body_size: int | None = None,
-        body_timeout: float | None = None,
+        self, no_keep_alive: bool = False, chunk_size: int | None = None,
+        max_header_size: int | None = None, header_timeout: float | None = None,
+        max_body_size: int | None = None, body_timeout: float | None = None,
         decompress: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.no_keep_alive = no_keep_alive
         self.chunk_size = chunk_size or CHUNK_SIZE
         self.max_header_size = max_header_size or MAX_HEADER_SIZE
@@ -106,22 +86,18 @@ class HTTP1Connection(httputil.HTTPConnection):
     """
 
     __slots__ = (
-        "_body_timeout", "_chunking_output", "_close_callback", "_deadline", "_detached",
-        "_disconnect_on_finish", "_expected_content_remaining", "_finish_future", "_finished",
-        "_max_body_size",
-        "_omit_body", "_pending_write", "_read_finished", "_request_start_line",
-        "_response_started", "_stream_tells_us", "_write_finished", "context", "no_keep_alive",
-        "params", "stream",
+        "_body_length", "_body_timeout", "_chunking_output", "_close_callback", "_deadline",
+        "_detached", "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
+        "_finished", "_max_body_size", "_omit_body", "_pending_write", "_read_finished",
+        "_request_start_line", "_response_started", "_watching", "_write_finished", "context",
+        "no_keep_alive", "params", "stream",
     )  # fmt: skip
 
     def __init__(
-        self,
-        stream: BaseIOStream,
-        is_client: bool = False,
-        params: HTTP1ConnectionParameters | None = None,
-        context: object = None,
+        self, stream: BaseIOStream, is_client: bool = False,
+        params: HTTP1ConnectionParameters | None = None, context: object = None,
         deadline: _Deadline | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if is_client:
             raise NotImplementedError("minitornado's HTTP1Connection is a server's; see the README")
         self.stream: Any = stream
@@ -134,6 +110,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         # The request.
         self._request_start_line: RequestStartLine | None = None
+        self._body_length: int | None = 0  # None: in chunks
         self._read_finished = False
 
         # The answer.
@@ -144,13 +121,13 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
 
-        # The end of the exchange: the answer is complete, or can't be sent any more.
+        # The end of the exchange: the answer is out, or never will be.
         self._finished = False
         self._finish_future: Future[None] | None = None  # made only if somebody must wait for it
         self._disconnect_on_finish = False
         self._detached = False
         self._close_callback: Callable[[], object] | None = None
-        self._stream_tells_us = False  # whether the stream has our close callback
+        self._watching = False  # whether the stream has our own close callback
 
     # ---- the request ----
 
@@ -161,95 +138,67 @@ class HTTP1Connection(httputil.HTTPConnection):
         reads responses with it; Tornado's server calls it too.)
         """
         if self.params.decompress:
-            delegate = _GzipMessageDelegate(delegate, self.params.chunk_size, self._max_body_size)
+            delegate = _GzipMessageDelegate(delegate, self)
         need_delegate_close = False
         try:
             start_line, headers = await self._read_head()
-            length = self._start_request(start_line, headers)
             need_delegate_close = True
-            waiting = self._call(delegate.headers_received, start_line, headers)
+            waiting = delegate.headers_received(start_line, headers)
             if waiting is not None:
-                await self._wait_for(waiting)
+                await gen.convert_yielded(waiting)
+            if self._body_length != 0 and not self._detached:
+                await self._read_body(headers, delegate)
+            self._read_finished = True
             if self._detached:  # another protocol has taken the stream over
                 need_delegate_close = False
-                return False
-            if length != 0:
-                await self._read_body(length, headers, delegate)
-            self._read_finished = True
-            if not self._write_finished:
+            elif not self._write_finished:
                 need_delegate_close = False
-                self._finish_delegate(delegate)
-            if not self._finished:
-                await self._wait_for_answer()
-            if self._detached:
-                return False
-            if self._disconnect_on_finish:
-                self.close()
-            return not self.stream.closed()
+                waiting = delegate.finish()
+                if waiting is not None:  # the application goes on as a coroutine
+                    gen.convert_yielded(waiting).add_done_callback(self._application_done)
         except HTTPInputError as error:
-            gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
-            await self._refuse(error.status, str(error))
-            return False
-        except _ApplicationError:
-            await self._linger()
-            return False
+            self._refuse(error)
+        except _AnsweredEarly:
+            pass
+        except Exception as error:
+            if isinstance(error, StreamClosedError) and self.stream.at_eof():
+                raise  # the client has left
+            self._application_failed(error)
         finally:
             if need_delegate_close:
                 self._close_delegate(delegate)
-            self._clear_callbacks()
+        if not self._finished or self._disconnect_on_finish:
+            await self._end_exchange()
+        return not self._detached and not self.stream.closed()
 
     async def _read_head(self) -> tuple[RequestStartLine, HTTPHeaders]:
-        """Read up to the empty line, and parse it."""
-        left = self.params.max_header_size
-        while True:
-            read = _ReadLines(b"\r\n\r\n", left)
-            if self.params.header_timeout is not None and left == self.params.max_header_size:
-                # From here to the end of the head, not from byte to byte: else a client that
-                # drips would keep a connection for ever.
-                self._deadline.start(
-                    self.params.header_timeout, functools.partial(self._timed_out, read)
-                )
-            data = await self.stream.start_read(read)
-            if not data.endswith(b"\r\n\r\n"):
-                raise self._head_error(data, read)
-            # Empty lines before a request are some client's slip of the pen (RFC 9112 §2.2).
-            head = data
-            while head.startswith(b"\r\n"):
-                head = head[2:]
-            if head:
-                break
-            left -= len(data)
-            if left < len(data):
-                raise HTTPInputError("nothing but empty lines")
+        """Read up to the empty line, parse it, and settle what it decides."""
+        read = ReadLines(b"\r\n\r\n", self.params.max_header_size)
+        if self.params.header_timeout is not None:
+            # From here to the end of the head, not from byte to byte: else a client that
+            # drips would keep a connection for ever.
+            timed_out = functools.partial(self._timed_out, read)
+            self._deadline.start(self.params.header_timeout, timed_out)
+        data = await self.stream.start_read(read)
+        while data.startswith(b"\r\n"):
+            # An empty line before a request is some client's slip of the pen (RFC 9112 §2.2).
+            read.limit = max(0, read.limit - 2)
+            data = data[2:] or await self.stream.start_read(ReadLines(b"\r\n\r\n", read.limit))
         self._deadline.stop()
-        return _parse_head(head)
-
-    def _head_error(self, data: bytes, read: _ReadLines) -> HTTPInputError:
-        if len(data) < read.limit:
-            return HTTPInputError("lines end with CRLF, not with LF alone")
-        limit = self.params.max_header_size
-        if b"\r\n" not in data:
-            return HTTPInputError(f"request line longer than {limit} bytes", status=414)
-        return HTTPInputError(f"head longer than {limit} bytes", status=431)
-
-    def _start_request(self, start_line: RequestStartLine, headers: HTTPHeaders) -> int | None:
-        """Settle what the head decides; return the body's length, None if it comes in chunks."""
+        if not data.endswith(b"\r\n\r\n"):
+            raise _unfinished_head(data, read.limit)
+        start_line, headers = http1parser.parse_head(data)
         self._request_start_line = start_line
-        keep_alive, length = _framing(
-            start_line.version,
-            headers.get("Host"),
-            headers.get("Connection"),
-            headers.get("Transfer-Encoding"),
-            headers.get("Content-Length"),
-        )
+        keep_alive, self._body_length = http1parser.framing(
+            start_line.version, headers.get("Host"), headers.get("Connection"),
+            headers.get("Transfer-Encoding"), headers.get("Content-Length"),
+        )  # fmt: skip
         self._disconnect_on_finish = self.no_keep_alive or not keep_alive
-        if length is not None and length > self._max_body_size:
-            raise HTTPInputError(f"body longer than {self._max_body_size} bytes", status=413)
-        return length
+        return start_line, headers
 
-    async def _read_body(
-        self, length: int | None, headers: HTTPHeaders, delegate: HTTPMessageDelegate
-    ) -> None:
+    async def _read_body(self, headers: HTTPHeaders, delegate: HTTPMessageDelegate) -> None:
+        # Asked only here: headers_received may have changed the limits.
+        self._check_body_size(self._body_length or 0)
         if self._body_timeout is not None:
             self._deadline.start(self._body_timeout, self._timed_out)
         assert self._request_start_line is not None
@@ -257,13 +206,12 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers.get("Expect", "").lower() == "100-continue"
             and self._request_start_line.version != "HTTP/1.0"  # knows no 100, RFC 9110 §10.1.1
             and not self._response_started
-            and not self.stream.closed()
         ):
-            self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if length is None:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._body_length is None:
             await self._read_chunked_body(delegate)
         else:
-            await self._read_fixed_body(length, delegate)
+            await self._read_fixed_body(self._body_length, delegate)
         self._deadline.stop()
 
     async def _read_fixed_body(self, length: int, delegate: HTTPMessageDelegate) -> None:
@@ -277,24 +225,20 @@ class HTTP1Connection(httputil.HTTPConnection):
             if not self._write_finished:
                 # Who returns a Future is not ready for more.  We stop reading, the kernel's
                 # buffer fills, and TCP makes the client wait: that is all of flow control.
-                waiting = self._call(delegate.data_received, chunk)
+                waiting = delegate.data_received(chunk)
                 if waiting is not None:
-                    await self._wait_for(waiting)
+                    await gen.convert_yielded(waiting)
 
     async def _read_chunked_body(self, delegate: HTTPMessageDelegate) -> None:
         """Hand chunks to the delegate up to the last, then read the trailer (RFC 9112 §7.1)."""
         total = 0
         while True:
-            line = await self.stream.start_read(_ReadLines(b"\r\n", MAX_CHUNK_LINE))
-            match = _CHUNK_LINE.fullmatch(line)
-            if match is None:
-                raise HTTPInputError(f"malformed chunk size: {line[:60]!r}")
-            size = int(match[1], 16)
+            line = await self.stream.start_read(ReadLines(b"\r\n", MAX_CHUNK_LINE))
+            size = http1parser.parse_chunk_size(line)
             if size == 0:
                 return await self._read_trailer()
             total += size
-            if total > self._max_body_size:  # asked before its bytes are read
-                raise HTTPInputError(f"body longer than {self._max_body_size} bytes", status=413)
+            self._check_body_size(total)  # before its bytes are read
             await self._read_fixed_body(size, delegate)
             if await self.stream.read_bytes(2) != b"\r\n":
                 raise HTTPInputError("chunk data longer or shorter than its size")
@@ -302,15 +246,15 @@ class HTTP1Connection(httputil.HTTPConnection):
     async def _read_trailer(self) -> None:
         """Read the fields after the last chunk, and drop them: in the head, they would lie."""
         left = self.params.max_header_size
-        while True:
-            line = await self.stream.start_read(_ReadLines(b"\r\n", left))
-            if line == b"\r\n":
-                return
-            if not line.endswith(b"\r\n"):
-                raise HTTPInputError("trailer too long", status=431)
-            _check_bytes(line, lines=1)
-            HTTPHeaders().parse_line(line[:-2].decode("latin-1"))
+        while (line := await self.stream.start_read(ReadLines(b"\r\n", left))) != b"\r\n":
             left -= len(line)
+            if left <= 0:
+                raise HTTPInputError("trailer too long", status=431)
+            http1parser.check_trailer_line(line)
+
+    def _check_body_size(self, size: int) -> None:
+        if size > self._max_body_size:
+            raise HTTPInputError(f"body longer than {self._max_body_size} bytes", status=413)
 
     def idle(self) -> bool:
         """Tell whether the head of the request has not come yet."""
@@ -319,10 +263,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     # ---- the answer ----
 
     def write_headers(
-        self,
-        start_line: ResponseStartLine,
-        headers: Mapping[str, str],
-        chunk: bytes | None = None,
+        self, start_line: ResponseStartLine, headers: Mapping[str, str], chunk: bytes | None = None
     ) -> Future[None]:
         """Write the head of the answer, and `chunk`, the first piece of its body, with it.
 
@@ -354,7 +295,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Say that the answer is complete."""
         if self._write_finished:
             raise HTTPOutputError("finish() was called before")
-        if self._pending_write is None:
+        if not self._response_started:
             raise HTTPOutputError("finish() before write_headers(): there is no answer")
         if self._expected_content_remaining and not self.stream.closed():
             self.stream.close()
@@ -368,6 +309,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             # The rest of the body would be taken for the next request.
             self._disconnect_on_finish = True
             self._deadline.start(LINGER_SECONDS, self._timed_out)
+        assert self._pending_write is not None
         self._pending_write.add_done_callback(self._finish_request)
 
     def _format_head(self, start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
@@ -379,11 +321,13 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = bodiless or (request is not None and request.method == "HEAD")
         if code == 204:
             headers = _without_framing(headers)
-        length = headers.get("Content-Length")
         # The application's own headers are not touched: it may use them for every answer.
-        lines = [f"HTTP/1.1 {code} {start_line[2]}"]
-        lines += [f"{name}: {value}" for name, value in headers.get_all()]
-        if length is None and not bodiless and "Transfer-Encoding" not in headers:
+        lines = [f"HTTP/1.1 {code} {start_line[2]}", *headers.format_lines()]
+        length = headers.get("Content-Length")
+        if length is not None:
+            if not self._omit_body:
+                self._expected_content_remaining = int(length)
+        elif not bodiless and "Transfer-Encoding" not in headers:
             if version == "HTTP/1.0":
                 self._disconnect_on_finish = True  # it knows no chunks: the end is the end
             else:
@@ -393,18 +337,15 @@ class HTTP1Connection(httputil.HTTPConnection):
             lines.append(_date_line())
         connection = headers.get("Connection")
         if connection is not None:
-            if "close" in connection.lower():
-                self._disconnect_on_finish = True
+            self._disconnect_on_finish |= "close" in connection.lower()
         elif self._disconnect_on_finish:
             lines.append("Connection: close")
         elif version == "HTTP/1.0":
             lines.append("Connection: keep-alive")
-        if length is not None and not self._omit_body:
-            self._expected_content_remaining = int(length)
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1:
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1:
             # Text of a stranger in a field would otherwise become a field of its own.
-            raise ValueError("Newline in header: " + repr([line for line in lines if "\n" in line]))
+            raise ValueError(f"Newline in header: {lines!r}")
         return head
 
     def _format_chunk(self, chunk: bytes) -> bytes:
@@ -430,6 +371,54 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._pending_write = future
         return future
 
+    def _write_error(self, status: int, reason: str = "") -> None:
+        """Answer with an error, all of it."""
+        self._disconnect_on_finish |= not self._read_finished
+        text = f"{status} {_REASONS[status]}{reason and ': '}{reason}\n"
+        body = text.encode("latin-1", "replace")
+        headers = HTTPHeaders({"Content-Type": "text/plain", "Content-Length": str(len(body))})
+        self.write_headers(ResponseStartLine("HTTP/1.1", status, _REASONS[status]), headers, body)
+        self.finish()
+
+    # ---- what goes wrong ----
+
+    def _refuse(self, error: HTTPInputError) -> None:
+        """Tell the client what was wrong with its request; the connection ends with it."""
+        gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+        self._disconnect_on_finish = True
+        if not self._response_started:
+            self._write_error(error.status, str(error))
+        elif not self._write_finished:
+            self.close()
+
+    def _timed_out(self, head: ReadLines | None = None) -> None:
+        """Give up a client that is too slow: with an answer, if it has begun to ask."""
+        gen_log.info("Timeout reading %s from %s", "body" if head is None else "head", self.context)
+        if not self._response_started and (head is None or head.seen):
+            self._write_error(408, "the request took too long")
+        self.close()
+
+    def _application_done(self, future: Future[Any]) -> None:
+        error = future.exception()
+        if isinstance(error, StreamClosedError) and (self._detached or self.stream.at_eof()):
+            self.close()  # the client has left, and the application has noticed
+        elif error is not None:
+            self._application_failed(error)
+
+    def _application_failed(self, error: BaseException) -> None:
+        """Answer 500, or close if another answer has begun: its end can't be marked any more."""
+        app_log.error("Uncaught exception", exc_info=error)
+        if self._response_started or self.stream is None:
+            self.close()
+        else:
+            self._write_error(500)
+
+    def _close_delegate(self, delegate: HTTPMessageDelegate) -> None:
+        try:
+            delegate.on_connection_close()
+        except Exception as error:
+            app_log.error("Uncaught exception", exc_info=error)
+
     # ---- the end ----
 
     def set_close_callback(self, callback: Callable[[], object] | None) -> None:
@@ -446,155 +435,71 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def detach(self) -> BaseIOStream:
         """Give the stream away, e.g. to another protocol; this object is of no use afterwards."""
-        self._clear_callbacks()
         stream: BaseIOStream = self.stream
-        self.stream = None
+        self._end()
         self._detached = True
-        self._resolve_finish()
+        self.stream = None
         return stream
 
     def close(self) -> None:
         """Close the stream, and end the exchange."""
         if self.stream is not None:
             self.stream.close()
-        self._clear_callbacks()
-        self._resolve_finish()
+        self._end()
 
     def _finish_request(self, _written: object = None) -> None:
         """The last byte of the answer has left the buffer: the exchange is over."""
         if self._disconnect_on_finish and self._read_finished:
-            return self.close()
-        self._clear_callbacks()
-        self._resolve_finish()
+            self.close()
+        else:
+            self._end()
 
-    def _resolve_finish(self) -> None:
+    def _end(self) -> None:
         self._finished = True
+        self._close_callback = None
+        if self._watching and self.stream is not None:
+            self._watching = False
+            self.stream.set_close_callback(None)
         if self._finish_future is not None and not self._finish_future.done():
             self._finish_future.set_result(None)
-
-    async def _wait_for_answer(self) -> None:
-        """Wait until the answer is complete, or the client has left."""
-        if not self.stream.closed():
-            # Nobody reads now, so nobody would notice the client leaving.
-            self._stream_tells_us = True
-            self.stream.set_close_callback(self._on_connection_close)
-            self._finish_future = Future()
-            await self._finish_future
 
     def _on_connection_close(self) -> None:
         """The stream was closed before the answer was complete."""
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             callback()
-        self._resolve_finish()
+        self._end()
 
-    def _clear_callbacks(self) -> None:
-        self._close_callback = None
-        if self._stream_tells_us and self.stream is not None:
-            self._stream_tells_us = False
-            self.stream.set_close_callback(None)
-
-    def _timed_out(self, head: _ReadLines | None = None) -> None:
-        """Give up a client that is too slow: with an answer, if it has begun to ask."""
-        gen_log.info("Timeout reading %s from %s", "body" if head is None else "head", self.context)
-        if not self._response_started and (head is None or head.seen):
-            self._write_error(408, "the request took too long")
-        self.close()
-
-    async def _refuse(self, status: int, reason: str) -> None:
-        """Tell the client what was wrong, and close."""
-        if not self._response_started:
-            self._write_error(status, reason)
-        await self._linger()
-
-    def _write_error(self, status: int, reason: str) -> None:
-        self._disconnect_on_finish = True
-        body = f"{status} {_REASONS[status]}: {reason}\n".encode("latin-1", "replace")
-        headers = HTTPHeaders({"Content-Type": "text/plain", "Content-Length": str(len(body))})
-        self.write_headers(ResponseStartLine("HTTP/1.1", status, _REASONS[status]), headers, body)
+    async def _end_exchange(self) -> None:
+        """Wait until the answer is out, or the client has left; then close, if that is the end."""
+        if not self._finished and not self.stream.closed():
+            # Nobody reads now, so nobody would notice the client leaving.
+            self._watching = True
+            self.stream.set_close_callback(self._on_connection_close)
+            self._finish_future = Future()
+            await self._finish_future
+        if self._disconnect_on_finish and not self._detached:
+            if not self._read_finished:
+                await self._linger()
+            self.close()
 
     async def _linger(self) -> None:
-        """Let the client read our answer, then close.
+        """Let the client finish speaking, though not for long.
 
-        Closing a socket that holds unread bytes resets the connection, and a reset takes the
+        Closing a socket that holds unread bytes resets the connection, and a reset takes our
         answer out of the client's hands.  So: say that we are done, drop what still comes,
-        and wait for the client's own end, though not for long.
+        and wait for the client's own end.
         """
+        if self.stream.closed() or self.stream.encrypted:
+            return
+        self._deadline.start(LINGER_SECONDS, self.stream.close)
+        dropped = 0
         try:
-            if self._pending_write is not None:
-                await self._pending_write
-            if self._detached or self.stream.closed() or self.stream.encrypted:
-                return
-            self._deadline.start(LINGER_SECONDS, self.stream.close)
             self.stream.socket.shutdown(socket.SHUT_WR)
-            dropped = 0
             while dropped < LINGER_BYTES:
                 dropped += len(await self.stream.read_bytes(CHUNK_SIZE, partial=True))
         except OSError:
             pass  # the client is gone, which is what we waited for
-        finally:
-            self.close()
-
-    # ---- the application ----
-
-    def _call(self, method: Callable[..., Any], *args: Any) -> Future[Any] | None:
-        """Call a delegate; return the Future that it wants to be waited for."""
-        try:
-            result = method(*args)
-            return None if result is None else gen.convert_yielded(result)
-        except HTTPInputError:
-            raise
-        except Exception:
-            self._application_failed()
-            raise _ApplicationError from None
-
-    async def _wait_for(self, waiting: Future[Any]) -> None:
-        try:
-            await waiting
-        except HTTPInputError:
-            raise
-        except Exception:
-            self._application_failed()
-            raise _ApplicationError from None
-
-    def _finish_delegate(self, delegate: HTTPMessageDelegate) -> None:
-        """Tell the delegate that the request is complete; it may go on as a coroutine."""
-        try:
-            result = delegate.finish()
-            if result is not None:
-                future = gen.convert_yielded(result)
-                if future.done():
-                    self._application_done(future)
-                else:
-                    self.stream.io_loop.add_future(future, self._application_done)
-        except HTTPInputError:
-            raise
-        except Exception:
-            self._application_failed()
-
-    def _application_done(self, future: Future[Any]) -> None:
-        try:
-            future.result()
-        except StreamClosedError:
-            self.close()  # the client has left, and the application has noticed
-        except Exception:
-            self._application_failed()
-
-    def _application_failed(self) -> None:
-        """Answer 500, or close if another answer has begun: its end can't be marked any more."""
-        app_log.error("Uncaught exception", exc_info=True)
-        if self._response_started or self.stream is None:
-            return self.close()
-        body = b"500 Internal Server Error\n"
-        headers = HTTPHeaders({"Content-Type": "text/plain", "Content-Length": str(len(body))})
-        self.write_headers(ResponseStartLine("HTTP/1.1", 500, _REASONS[500]), headers, body)
-        self.finish()
-
-    def _close_delegate(self, delegate: HTTPMessageDelegate) -> None:
-        try:
-            delegate.on_connection_close()
-        except Exception:
-            app_log.error("Uncaught exception", exc_info=True)
 
 
 class HTTP1ServerConnection:
@@ -604,11 +509,9 @@ class HTTP1ServerConnection:
     """
 
     def __init__(
-        self,
-        stream: BaseIOStream,
-        params: HTTP1ConnectionParameters | None = None,
+        self, stream: BaseIOStream, params: HTTP1ConnectionParameters | None = None,
         context: object = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.stream = stream
         self.params = params or HTTP1ConnectionParameters()
         self.context = context
@@ -628,7 +531,7 @@ class HTTP1ServerConnection:
     async def close(self) -> None:
         """Close the connection; done when the serving coroutine has ended."""
         self.stream.close()
-        if self._serving_future is not None and not self._serving_future.done():
+        if self._serving_future is not None:
             await self._serving_future
 
     def close_if_idle(self) -> None:
@@ -637,56 +540,29 @@ class HTTP1ServerConnection:
             self.stream.close()
 
     async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
+        keep_alive = True
         try:
-            while True:
+            while keep_alive:
                 conn = HTTP1Connection(
                     self.stream, False, self.params, self.context, self._deadline
                 )
                 self._exchange = conn
                 # Asked before the first byte is here: whoever is to receive it must exist.
                 request_delegate = delegate.start_request(self, conn)
-                try:
-                    keep_alive = await conn.read_response(request_delegate)
-                except (StreamClosedError, UnsatisfiableReadError):
-                    return
-                except Exception:
-                    gen_log.error("Uncaught exception", exc_info=True)
-                    conn.close()
-                    return
-                if not keep_alive:
-                    return
+                keep_alive = await conn.read_response(request_delegate)
                 if self.stream.buffered():
                     # A turn for everybody else: a client that sends a thousand requests in one
                     # packet would be served to the end before the others.  (One that sends
                     # them singly is waited for, which gives everybody a turn.)
                     await gen.moment
+        except StreamClosedError:
+            pass  # the client has left
+        except Exception:
+            gen_log.error("Uncaught exception", exc_info=True)
+            self.stream.close()
         finally:
             self._deadline.close()
             delegate.on_close(self)
-
-
-class _ReadLines(ReadUntil):
-    """A ReadUntil for lines that strangers send: over the limit it ends, and the stream stays open.
-
-    What it returns then lacks the delimiter, and the client can be told why it is refused.
-    `seen` is the number of bytes that have come.
-    """
-
-    __slots__ = ("limit", "seen")
-
-    def __init__(self, delimiter: bytes, limit: int) -> None:
-        super().__init__(delimiter)
-        self.limit = limit
-        self.seen = 0
-
-    def find_end(self, buffer: bytearray, closed: bool) -> int | None:
-        seen, self.seen = self.seen, len(buffer)
-        end = super().find_end(buffer, closed)
-        if (end or len(buffer)) > self.limit:
-            return self.limit
-        if end is None and buffer.find(b"\n\n", seen - 1 if seen else 0) >= 0:
-            return len(buffer)  # a head typed by hand, with LF alone: say so, don't wait for more
-        return end
 
 
 class _Deadline:
@@ -749,12 +625,12 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
     megabyte.  Tornado 4.4, same name.
     """
 
-    def __init__(self, delegate: HTTPMessageDelegate, chunk_size: int, max_size: int) -> None:
+    def __init__(self, delegate: HTTPMessageDelegate, connection: HTTP1Connection) -> None:
         self._delegate = delegate
-        self._chunk_size = chunk_size
-        self._left = max_size
+        self._connection = connection
         self._decompressor: Any = None
         self._fed = False
+        self._size = 0  # of the body, unpacked so far
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         if headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
@@ -776,9 +652,8 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
                 raise HTTPInputError("bytes after the end of the gzip body")
             data = self._decompress(chunk)
             if data:
-                self._left -= len(data)
-                if self._left < 0:
-                    raise HTTPInputError("body too large when unpacked", status=413)
+                self._size += len(data)
+                self._connection._check_body_size(self._size)
                 waiting = self._delegate.data_received(data)
                 if waiting is not None:
                     await gen.convert_yielded(waiting)
@@ -788,7 +663,7 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
     def _decompress(self, chunk: bytes) -> bytes:
         try:
             # In pieces: never more in memory than one, however well it was packed.
-            return self._decompressor.decompress(chunk, self._chunk_size)  # type: ignore[no-any-return]
+            return self._decompressor.decompress(chunk, CHUNK_SIZE)  # type: ignore[no-any-return]
         except zlib.error as error:
             raise HTTPInputError(f"malformed gzip body: {error}") from None
 
@@ -801,12 +676,16 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
         return self._delegate.on_connection_close()
 
 
-class _ApplicationError(Exception):
-    """The delegate has raised; it is logged and answered, and the exchange ends."""
-
-
-class _AnsweredEarly(_ApplicationError):
+class _AnsweredEarly(Exception):
     """The delegate has answered, and wants no more of the body."""
+
+
+def _unfinished_head(data: bytes, limit: int) -> HTTPInputError:
+    if len(data) < limit:
+        return HTTPInputError("lines end with CRLF, not with LF alone")
+    if b"\r\n" not in data:
+        return HTTPInputError("request line too long", status=414)
+    return HTTPInputError("head too long", status=431)
 
 
 def _without_framing(headers: HTTPHeaders) -> HTTPHeaders:
@@ -815,101 +694,6 @@ def _without_framing(headers: HTTPHeaders) -> HTTPHeaders:
     headers.pop("Content-Length", None)
     headers.pop("Transfer-Encoding", None)
     return headers
-
-
-def _parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
-    r"""Return start line and fields of a head, up to and including its empty line.
-
-    >>> start_line, headers = _parse_head(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
-    >>> start_line.path, headers["host"]
-    ('/hello', 'a')
-    """
-    # Decoded once, as latin-1, which has a character for every byte; then split.
-    lines = data[:-4].decode("latin-1").split("\r\n")
-    _check_bytes(data, lines=len(lines) + 1)
-    start_line = httputil.parse_request_start_line(lines[0])
-    headers = HTTPHeaders()
-    headers._parse_lines(lines[1:])
-    if not start_line.path.startswith("/"):
-        start_line = _to_origin_form(start_line, headers)
-    return start_line, headers
-
-
-def _check_bytes(data: bytes, lines: int) -> None:
-    """Refuse control characters, and any CR or LF that does not end one of the `lines`."""
-    # Each of these is one pass in C; a regular expression takes ten times as long.
-    if len(data.translate(None, _CONTROLS)) != len(data):
-        raise HTTPInputError("control character in the head")
-    if data.count(b"\r") != lines or data.count(b"\n") != lines:
-        raise HTTPInputError("CR or LF alone in the head")
-
-
-def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
-    """Take `GET http://host/path` for `GET /path` at that host (RFC 9112 §3.2.2)."""
-    match = re.match(r"https?://([^/?#]*)([^#]*)", start_line.path, re.IGNORECASE)
-    if match is None:
-        return start_line  # `*`, `host:port`, or nonsense: the application's to answer
-    authority, path = match[1], match[2]
-    if not authority or not httputil.is_valid_host(authority):
-        raise HTTPInputError(f"malformed host in the target: {authority[:60]!r}")
-    if len(headers.get_list("Host")) == 1:
-        headers["Host"] = authority  # it counts, and not the field
-    return start_line._replace(path=path if path.startswith("/") else "/" + path)
-
-
-@functools.lru_cache(maxsize=1000)  # most requests differ from the last in none of these fields
-def _framing(
-    version: str, host: str | None, connection: str | None, coding: str | None, length: str | None
-) -> tuple[bool, int | None]:
-    """Return what a head decides: may the connection stay open, and how long is the body.
-
-    The length is None if the body comes in chunks.  Fields that came several times are
-    joined with commas.  What the rules forbid raises HTTPInputError.
-    """
-    _check_host(version, host)
-    return _can_keep_alive(version, connection), _body_length(version, coding, length)
-
-
-def _check_host(version: str, host: str | None) -> None:
-    """Refuse a request that does not say, once, whom it is for (RFC 9112 §3.2)."""
-    if host is None:
-        if version != "HTTP/1.0":
-            raise HTTPInputError("no Host")
-    elif not httputil.is_valid_host(host):  # as two of them are not: no name holds a comma
-        raise HTTPInputError(f"malformed Host, or more than one: {host[:60]!r}")
-
-
-def _can_keep_alive(version: str, connection: str | None) -> bool:
-    """Tell whether the connection may stay open after this exchange (RFC 9112 §9.3)."""
-    options = {option.strip(" \t").lower() for option in (connection or "").split(",")}
-    if "close" in options:
-        return False
-    return version != "HTTP/1.0" or "keep-alive" in options
-
-
-def _body_length(version: str, coding: str | None, length: str | None) -> int | None:
-    """Return how many bytes the body has, None if it comes in chunks (RFC 9112 §6.3).
-
-    Whatever could be read in two ways is refused.
-    """
-    if coding is not None:
-        if length is not None:
-            raise HTTPInputError("both Transfer-Encoding and Content-Length")
-        if version == "HTTP/1.0":
-            raise HTTPInputError("Transfer-Encoding in HTTP/1.0")
-        if coding.lower() != "chunked":
-            raise HTTPInputError(f"Transfer-Encoding {coding[:60]!r} is not understood", status=501)
-        return None
-    if length is None:
-        return 0
-    # "5, 5" is what some proxies make of two equal fields; two different ones are an attack.
-    values = {value.strip(" \t") for value in length.split(",")}
-    digits = values.pop()
-    if values or not _DIGITS.fullmatch(digits):
-        raise HTTPInputError(f"malformed Content-Length: {length[:60]!r}")
-    if len(digits.lstrip("0")) > 15:  # more than anybody has; and int() refuses 5,000 digits
-        raise HTTPInputError("Content-Length beyond all limits", status=413)
-    return int(digits)
 
 
 _date_cache = (0, "")

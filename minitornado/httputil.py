@@ -135,9 +135,9 @@ class HTTPHeaders(MutableMapping[str, str]):
         >>> headers.get("content-type")
         'text/html'
         """
-        self._parse_lines([line])
+        self.parse_lines([line])
 
-    def _parse_lines(self, lines: list[str]) -> None:
+    def parse_lines(self, lines: list[str]) -> None:
         """Add a field for each line; `parse_line` for many."""
         as_list = self._as_list
         for line in lines:
@@ -151,6 +151,10 @@ class HTTPHeaders(MutableMapping[str, str]):
                 as_list[name].append(value)
             else:
                 as_list[name] = [value]
+
+    def format_lines(self) -> list[str]:
+        """Return the fields as lines, without their ends; the contrary of `parse_lines`."""
+        return [f"{name}: {value}" for name in self._as_list for value in self._as_list[name]]
 
     @classmethod
     def parse(cls, headers: str) -> HTTPHeaders:
@@ -203,7 +207,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         return self.copy()
 
     def __str__(self) -> str:
-        return "".join(f"{name}: {value}\n" for name, value in self.get_all())
+        return "".join(line + "\n" for line in self.format_lines())
 
     def __repr__(self) -> str:
         return f"HTTPHeaders({list(self.get_all())!r})"

@@ -255,6 +255,10 @@ class BaseIOStream:
         """Tell whether the stream is closed."""
         return self._closed
 
+    def at_eof(self) -> bool:
+        """Tell whether no more bytes will come: the stream is closed, or about to be."""
+        return self._closed or self._eof
+
     def set_nodelay(self, value: bool) -> None:
         """Send small packets at once (True), or gather them for a moment.  Here: nothing to do."""
 
