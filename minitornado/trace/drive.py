@@ -6,15 +6,16 @@ time, and then looks whether the loop has something to do.
 
     drive(server, [
         ("connect", "k1"),
-        ("send", "k1", b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"),
-        ("recv", "k1"),                 what is there by now; ("recv", "k1", 100): so many bytes
-        ("shutdown", "k1"),             no more to say
-        ("close", "k1"),                ("reset", "k1"): without a goodbye
-        ("jump", 5.0),                  let time pass; ("jump",): up to the next timer
-        ("call", function),             let the program do something, in a turn of the loop
+        ("send", "k1", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("recv", "k1"),          all that comes; ("recv", "k1", 100): so many bytes
+        ("shutdown", "k1"),      no more to say
+        ("close", "k1"),         ("reset", "k1"): without a goodbye
+        ("jump", 5.0),           let time pass; ("jump",): up to the next timer
+        ("call", function),      let the program do something, in a turn of the loop
     ])
 
 Time stands still but for jumps, so timers come due without waiting, and at the same point.
+Who receives is patient: while a timer is near, its time comes, and the client looks again.
 """
 
 from __future__ import annotations
@@ -34,16 +35,22 @@ from ..ioloop import IOLoop
 # that is nearly always at once, but not always.
 GRACE = 0.25
 
+# The same for bytes that the server has sent, which the client may not find there yet.
+GRACE_RECV = 0.02
+
+# How near a timer must be, for a client that receives to wait for it; seconds of the loop's.
+PATIENCE = 60.0
+
 # A script that never comes to an end, because the loop always finds something to do.
 MAX_SECONDS = 30.0
 
 
 @dataclass
 class Driven:
-    """What the client saw.  A connection is called as in the trace: "c1" is who connected first.
+    """What the client saw, by connection: as in the trace, "c1" is who connected first.
 
-    sent, received   bytes, by connection
-    answers          what was received, by the script's own name
+    sent, received   the number of bytes
+    answers          the bytes received
     """
 
     sent: dict[str, int] = field(default_factory=dict)
@@ -131,7 +138,15 @@ class DrivenPoller:
                 return sorted(ready)
             if not self._client.script:
                 raise _ScriptEnds
-            move = self._client.script.pop(0)
+            move = self._client.script[0]
+            if move[0] == "recv":
+                if self._client.recv(*move[1:]):
+                    grace = GRACE if self._writers else 0.0
+                    continue
+                if seconds is not None and seconds <= PATIENCE and not self._client.has_all(move):
+                    self._clock.now += seconds
+                    return []
+            del self._client.script[0]
             if move[0] == "jump":
                 self._clock.now += move[1] if len(move) > 1 else seconds or 0.0
                 return []
@@ -139,7 +154,7 @@ class DrivenPoller:
                 # In the program's name, and not in ours: it is to be seen.
                 self._client.loop.add_callback(move[1])
                 return []
-            grace = GRACE if self._client.make(move) or self._writers else 0.0
+            grace = GRACE if self._client.make(move) else 0.0
 
     def _watch(self, fd: int, events: int) -> None:
         if events & IOLoop.WRITE:
@@ -158,60 +173,64 @@ class _Client:
         self._address = address
         self._sockets: dict[str, socket.socket] = {}
         self._names: dict[str, str] = {}  # the script's -> the trace's
-
-    def make(self, move: tuple[Any, ...]) -> bool:
-        """Make a move; return whether it must have an effect on the server."""
-        verb, name, *rest = move
-        method = getattr(self, "_" + verb, None)
-        if method is None:
-            raise ValueError(f"the script says {verb!r}, which a client can't do")
-        return bool(method(name, *rest))
+        self._received = 0  # by the `recv` that is under way
 
     def close(self) -> None:
         """Close what the script has left open."""
         for sock in self._sockets.values():
             sock.close()
 
-    def _connect(self, name: str) -> bool:
+    def make(self, move: tuple[Any, ...]) -> bool:
+        """Make a move; return whether it must have an effect on the server."""
+        self._received = 0
+        verb, *args = move
+        if verb == "recv":  # it has been made, step by step
+            return False
+        methods = {
+            "connect": self._connect, "send": self._send, "shutdown": self._shutdown,
+            "close": self._close, "reset": self._reset,
+        }  # fmt: skip
+        if verb not in methods:
+            raise ValueError(f"the script says {verb!r}, which a client can't do")
+        methods[verb](*args)
+        return True
+
+    def recv(self, name: str, size: int | None = None) -> bool:
+        """Receive once, up to `size` bytes in all; return False if there is nothing (more)."""
+        left = 1 << 20 if size is None else size - self._received
+        readable, _, _ = select.select([self._sockets[name]], [], [], GRACE_RECV)
+        data = self._sockets[name].recv(left) if readable and left else b""
+        traced = self._names[name]
+        self._received += len(data)
+        self.driven.received[traced] += len(data)
+        self.driven.answers[traced] += data
+        return bool(data)
+
+    def has_all(self, move: tuple[Any, ...]) -> bool:
+        """Tell whether a `recv` has got the bytes that it wanted."""
+        return len(move) > 2 and self._received >= move[2]
+
+    def _connect(self, name: str) -> None:
         sock = socket.create_connection(self._address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setblocking(False)
         self._sockets[name] = sock
         traced = self._names[name] = f"c{len(self._names) + 1}"
         self.driven.sent[traced] = self.driven.received[traced] = 0
-        self.driven.answers[name] = b""
-        return True
+        self.driven.answers[traced] = b""
 
-    def _send(self, name: str, data: bytes) -> bool:
-        sent = self._sockets[name].send(data)
+    def _send(self, name: str, data: bytes) -> None:
+        sent = self._sockets[name].send(data, socket.MSG_DONTWAIT)
         if sent != len(data):
             raise ValueError(f"only {sent} of {len(data)} bytes fit: send less at once")
         self.driven.sent[self._names[name]] += sent
-        return True
 
-    def _recv(self, name: str, size: int = 0) -> bool:
-        """Receive `size` bytes, or what is there: all that the server has sent by now."""
-        sock, wanted = self._sockets[name], size
-        while True:
-            readable, _, _ = select.select([sock], [], [], GRACE if wanted > 0 else 0)
-            if not readable:
-                return False
-            data = sock.recv(wanted if size else 1 << 20)
-            self.driven.received[self._names[name]] += len(data)
-            self.driven.answers[name] += data
-            wanted -= len(data)
-            if not data or (size and wanted <= 0):
-                return False
-
-    def _shutdown(self, name: str) -> bool:
+    def _shutdown(self, name: str) -> None:
         self._sockets[name].shutdown(socket.SHUT_WR)
-        return True
 
-    def _reset(self, name: str) -> bool:
+    def _reset(self, name: str) -> None:
         sock = self._sockets[name]
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return self._close(name)
+        self._close(name)
 
-    def _close(self, name: str) -> bool:
+    def _close(self, name: str) -> None:
         self._sockets.pop(name).close()
-        return True

@@ -49,7 +49,7 @@ KINDS = OPENERS | CLOSERS | POINTS
 CHAIN_STEPS = frozenset(
     {
         "new-connection", "new-request", "headers-received", "data-received", "dispatch",
-        "request-lost", "app", "runner", "wake", "drain-waker",
+        "request-lost", "app", "runner", "wake", "drain-waker", "stop-listening",
     }
 )  # fmt: skip
 

@@ -149,7 +149,7 @@ def _tcp() -> tuple[Row, ...]:
         Probe(P + "netutil:_pause_accepting", step="no-room"),
         Probe(server + "listen", step="listen"),
         Probe(server + "add_sockets", step="listen"),
-        Probe(server + "stop", step="stop-listening"),
+        Probe(server + "stop", level="chain", step="stop-listening"),
         Probe(server + "_handle_connection", opens="conn", socket="connection", level="chain",
               step="new-connection"),
         Probe(server + "_make_stream", step="make-stream"),

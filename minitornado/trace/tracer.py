@@ -64,10 +64,10 @@ class Tracer:
             for row in self.table.rows:
                 if row.level == "chain" or self._level == "full":
                     self._install(row)
+            self.recorder.begin()
         except BaseException:
             self._restore()
             raise
-        self.recorder.begin()
         for path in self._missing:
             # The program has changed: what was there is not seen, and `check` will say so.
             self.recorder.note("missing-probe", path)

@@ -1,0 +1,479 @@
+"""The recorder: what is written down of a program, and that the program does not notice.
+
+Promised: every event's three edges are right; connections, requests, fds and objects are named
+by what they are; all attributes are the original objects after `stop`; no byte of anybody's
+content is recorded unless asked.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import threading
+from typing import Any
+
+import pytest
+from trace_scenarios import OK, RECV, SCRIPTS, SEND, app, get, one, server_for, traced
+
+from minitornado import gen, httpserver, ioloop, iostream
+from minitornado.concurrent import Future
+from minitornado.ioloop import IOLoop
+from minitornado.trace import Trace, Tracer, drive, load, tracing
+from minitornado.trace.events import CLOSERS, KINDS, LAYERS, OPENERS, Event
+from minitornado.trace.tables import MINITORNADO
+from minitornado.trace.tracer import _resolve
+
+pytestmark = pytest.mark.deadline(30)
+
+
+def only(trace: Trace, **wanted: Any) -> Event:
+    found = list(trace.filter(**wanted))
+    assert len(found) == 1, [event.seq for event in found]
+    return found[0]
+
+
+def first(trace: Trace, **wanted: Any) -> Event:
+    return next(iter(trace.filter(**wanted)))
+
+
+@pytest.fixture(scope="module")
+def trace() -> Trace:
+    return traced("get")[0]
+
+
+# ---- attributes ----
+
+
+def attributes() -> dict[str, Any]:
+    """What stands in each place of the table: (where it is found, what is found there)."""
+    found = {}
+    for row in MINITORNADO.rows:
+        try:
+            owner, name = _resolve(row.path)
+            found[row.path] = inspect.getattr_static(owner, name, "nothing"), name in vars(owner)
+        except (ImportError, AttributeError):
+            assert row.optional, row.path
+    return found
+
+
+def test_every_row_of_the_table_names_something_that_exists(trace: Trace) -> None:
+    assert [event.data["text"] for event in trace.filter(kind="note")] == []
+
+
+def test_after_stop_every_attribute_is_the_original_object() -> None:
+    before = attributes()
+    with tracing():
+        during = attributes()
+    after = attributes()
+    for path, (obj, own) in before.items():
+        assert during[path][0] is not obj, path
+        assert after[path][0] is obj, path
+        assert after[path][1] == own, f"{path} has come down from a base class, or gone up"
+
+
+def test_rows_on_inherited_attributes_and_static_places_are_put_back_too() -> None:
+    # recv is C's, and socket.socket inherits it; send as well; request_callback is no class's.
+    assert "recv" not in vars(socket.socket)
+    assert "request_callback" not in vars(httpserver.HTTPServer)
+    with tracing():
+        assert "recv" in vars(socket.socket)
+        assert "request_callback" in vars(httpserver.HTTPServer)
+    assert "recv" not in vars(socket.socket)
+    assert "request_callback" not in vars(httpserver.HTTPServer)
+
+
+def test_an_error_at_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = attributes()
+
+    def fail(*args: Any) -> None:
+        raise RuntimeError("at the last row")
+
+    tracer = Tracer()
+    monkeypatch.setattr(tracer.recorder, "begin", fail)
+    with pytest.raises(RuntimeError, match="at the last row"):
+        tracer.start()
+    assert attributes() == before
+    assert Tracer.active is None
+
+
+def test_a_second_tracer_at_the_same_time_is_refused() -> None:
+    with tracing(), pytest.raises(RuntimeError, match="another tracer"):
+        Tracer().start()
+    assert Tracer.active is None
+
+
+def test_what_was_kept_of_a_trace_works_after_it() -> None:
+    with tracing() as trace:
+        loop = IOLoop(make_current=False)
+        stop = loop.stop  # a bound method of a wrapper
+        loop.add_callback(stop)  # and a Handle, in the loop's queue
+    count = len(trace)
+    loop.start()
+    loop.close()
+    assert len(trace) == count
+
+
+def test_wrappers_look_like_what_they_wrap() -> None:
+    name, doc = IOLoop.add_callback.__qualname__, IOLoop.add_callback.__doc__
+    signature = inspect.signature(IOLoop.add_callback)
+    with tracing():
+        assert IOLoop.add_callback.__qualname__ == name
+        assert IOLoop.add_callback.__doc__ == doc
+        assert inspect.signature(IOLoop.add_callback) == signature
+
+
+# ---- events ----
+
+
+def test_events_are_in_order_and_of_known_kinds_and_layers(trace: Trace) -> None:
+    assert [event.seq for event in trace] == list(range(1, len(trace) + 1))
+    for event in trace:
+        assert event.kind in KINDS
+        assert event.layer in LAYERS
+        assert (event.of is not None) == (event.kind in CLOSERS)
+        for edge in (event.parent, event.cause, event.link, event.of):
+            assert edge is None or edge < event.seq
+
+
+def test_brackets_are_balanced_and_depth_counts_them(trace: Trace) -> None:
+    stack: list[int] = []
+    for event in trace:
+        if event.of is not None:
+            assert stack.pop() == event.of
+        assert event.depth == len(stack)
+        assert event.parent == (stack[-1] if stack else None)
+        if event.kind in OPENERS:
+            stack.append(event.seq)
+    assert stack == []
+
+
+def test_the_reason_for_the_answer_leads_back_to_the_kernel(trace: Trace) -> None:
+    send = only(trace, name="send")
+    reasons = [(event.kind, event.name) for event in trace.why(send)]
+    assert reasons == [
+        ("schedule", "IOLoop.add_callback"),  # the Runner is run, because
+        ("resolve", "Future.set_result"),  # the head was there, because
+        ("ready", "ready"),  # the kernel had bytes, as it said
+        ("poll", "epoll_wait"),
+    ]
+
+
+def test_a_trampoline_keeps_who_asked_first_and_takes_the_new_cause(trace: Trace) -> None:
+    run = next(run for run in trace.filter(kind="run", name="Runner.run"))
+    cause, link = trace[run.cause or 0], trace[run.link or 0]
+    assert (cause.kind, cause.name) == ("schedule", "IOLoop.add_callback")
+    assert (link.kind, link.name) == ("schedule", "IOLoop.add_future")
+    assert cause.data["passed"] == link.data["handle"]
+    assert (run.conn, run.req) == ("c1", "c1r1")
+
+
+def test_a_handler_keeps_the_connection_and_drops_the_request(trace: Trace) -> None:
+    registered = first(trace, name="IOLoop.add_handler", fd="c1")
+    assert (registered.conn, registered.req) == ("c1", "c1r1")
+    run = first(trace, kind="run", name="BaseIOStream._handle_events")
+    assert (run.conn, run.req, run.fd) == ("c1", None, "c1")
+    assert run.link == registered.seq
+    assert trace[run.cause or 0].kind == "ready"
+
+
+def test_the_application_runs_for_the_request_whose_head_has_come(trace: Trace) -> None:
+    call = only(trace, kind="call", name="app")
+    assert (call.conn, call.req, call.layer) == ("c1", "c1r1", "app")
+    assert call.src is not None and call.src.startswith("trace_scenarios.py:")
+    names = [event.name for event in trace.ancestors(call)]
+    assert names == [
+        "_ServerRequestAdapter.finish",
+        "HTTP1Connection.read_response",
+        "HTTP1ServerConnection._server_request_loop",
+        "Runner.run",
+    ]
+
+
+def test_changes_of_the_receivers_state_stand_on_the_closer(trace: Trace) -> None:
+    deltas = [
+        event.data["delta"]
+        for event in trace.filter(kind="return", name="BaseIOStream._read_to_buffer")
+        if "delta" in event.data
+    ]
+    assert {"rbuf": [0, len(get())], "readable": [True, False]} in deltas
+    watch = first(trace, kind="return", name="BaseIOStream._add_io_state")
+    assert watch.data["delta"] == {"mask": [None, "READ"]}
+
+
+def test_fds_are_called_by_their_part(trace: Trace) -> None:
+    assert {event.fd for event in trace} == {None, "epoll1", "waker1", "listen1", "c1"}
+    accepts = [event.data for event in trace.filter(name="accept")]
+    assert accepts == [{"value": "c1"}, {"error": "EAGAIN"}]
+
+
+def test_a_coroutine_is_segments_with_the_lines_where_it_waits_and_goes_on(trace: Trace) -> None:
+    name = "HTTP1Connection._read_head"
+    call = first(trace, kind="call", name=name)
+    waits = first(trace, kind="yield", name=name)
+    resume = first(trace, kind="resume", name=name)
+    assert waits.of == call.seq
+    assert resume.link == waits.seq
+    assert resume.src == waits.src != call.src
+    assert resume.data["target"] == waits.data["target"] == "Future#1"
+    lines, start = inspect.getsourcelines(iostream.BaseIOStream.start_read)
+    source = inspect.getsource(inspect.getmodule(httpserver.HTTP1Connection))  # type: ignore[arg-type]
+    line = source.splitlines()[int(str(waits.src).partition(":")[2]) - 1]
+    assert "await self.stream.start_read(read)" in line
+
+
+def test_a_coroutine_without_a_probe_is_seen_through_the_runner() -> None:
+    trace, driven = traced("slow")
+    assert driven.answers["c1"].endswith(b"slow")
+    segments = [event for event in trace.filter(name="slow") if event.kind in OPENERS]
+    assert [event.data.get("segment") for event in segments] == [1, 2, 3]
+    assert {(event.layer, event.req) for event in segments} == {("app", "c1r1")}
+    waits = list(trace.filter(name="slow", kind="yield"))
+    assert waits[1].data["target"] == "moment"
+    assert waits[1].src == f"trace_scenarios.py:{_line_of('await gen.moment')}"
+
+
+def _line_of(text: str) -> int:
+    import trace_scenarios
+
+    source = inspect.getsource(trace_scenarios).splitlines()
+    return next(number for number, line in enumerate(source, 1) if text in line)
+
+
+def test_a_timer_runs_because_it_is_due_and_call_at_asked() -> None:
+    trace, _driven = traced("later")
+    schedule = next(
+        event for event in trace.filter(name="IOLoop.call_at") if event.data["target"] == "answer"
+    )
+    assert schedule.data["seconds"] == 0.5
+    run = only(trace, kind="run", name="answer")
+    due = trace[run.cause or 0]
+    assert (due.kind, due.data["how"], due.cause) == ("ready", "timer", schedule.seq)
+    assert run.link == schedule.seq
+    assert run.req == "c1r1"
+
+
+def test_an_exception_closes_brackets_by_its_name() -> None:
+    trace, _driven = traced("boom")
+    raised = only(trace, kind="raise", name="app")
+    assert raised.data == {"error": "RuntimeError"}
+    assert only(trace, kind="call", name="HTTP1Connection._application_failed").req == "c1r1"
+
+
+def test_requests_of_a_connection_are_counted_and_end() -> None:
+    trace, _driven = traced("pipelined")
+    assert trace.connections() == ["c1"]
+    # The third was opened, and never came: the delegate exists before its request's first byte.
+    assert trace.requests() == ["c1r1", "c1r2", "c1r3"]
+    for req in trace.requests():
+        kinds = [event.kind for event in trace.filter(name="request", req=req)]
+        assert kinds == ["begin", "end"]
+    assert [event.req for event in trace.filter(kind="call", name="app")] == ["c1r1", "c1r2"]
+
+
+def test_two_clients_are_never_mixed_up() -> None:
+    trace, _driven = traced("two clients")
+    for syscall in trace.filter(kind="syscall", name={"recv", "send", "close"}):
+        if syscall.fd in ("c1", "c2"):
+            assert syscall.conn == syscall.fd
+    assert [event.req for event in trace.filter(kind="call", name="app")] == ["c2r1", "c1r1"]
+
+
+# ---- other threads ----
+
+
+def test_add_callback_from_a_thread_is_an_event_of_that_thread() -> None:
+    with tracing() as trace:
+        loop = IOLoop(make_current=False)
+        thread = threading.Thread(target=lambda: loop.add_callback(loop.stop))
+        loop.add_callback(thread.start)
+        loop.start()
+        thread.join()
+        loop.close()
+    schedule = first(trace, name="IOLoop.add_callback", lane="thread-1")
+    run = only(trace, kind="run", name="IOLoop.stop")
+    assert run.cause == schedule.seq
+    assert run.lane == "loop"
+    assert schedule.turn == 0
+
+
+def test_the_lane_that_polls_is_the_loops_whoever_began_the_trace() -> None:
+    ready = threading.Event()
+    loops: list[IOLoop] = []
+
+    def serve() -> None:
+        loop = IOLoop(make_current=False)
+        loops.append(loop)
+        loop.add_callback(ready.set)
+        loop.start()
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    with tracing() as trace:
+        Future().add_done_callback(print)  # an event before any loop runs
+        thread.start()
+        assert ready.wait(5)
+        loops[0].add_callback(loops[0].stop)
+        thread.join()
+    assert {event.lane for event in trace.filter(kind="poll")} == {"loop"}
+    assert {event.lane for event in trace} == {"main", "loop"}
+    assert trace.events[0].lane == "main"
+
+
+# ---- content ----
+
+
+def test_no_content_is_recorded_unless_asked() -> None:
+    secret = "s3cret"
+    request = get(f"/hello?key={secret}", f"Cookie: {secret}")
+    trace, _driven = traced(script=one((*SEND, request), RECV))
+    assert secret not in trace.canonical()
+    assert "hello?..." in trace.canonical()
+    assert "hello" not in {event.data.get("value") for event in trace}
+    trace, _driven = traced(script=one((*SEND, request), RECV), heads=True)
+    assert secret in trace.canonical()
+
+
+# ---- what does not belong ----
+
+
+def test_the_clients_own_syscalls_are_not_the_programs() -> None:
+    trace, driven = traced("get")
+    received = sum(event.data.get("bytes", 0) for event in trace.filter(name="recv", fd="c1"))
+    sent = sum(event.data.get("bytes", 0) for event in trace.filter(name="send", fd="c1"))
+    assert {"c1": received} == driven.sent
+    assert {"c1": sent} == driven.received
+
+
+# ---- the tracer's own errors ----
+
+
+def test_an_error_of_the_tracer_is_a_note_and_the_program_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any) -> None:
+        raise ZeroDivisionError("in the tracer")
+
+    with tracing() as trace:
+        tracer = Tracer.active
+        assert tracer is not None
+        monkeypatch.setattr(tracer.recorder.names, "summary", fail)
+        server = server_for("get")
+        driven = drive(server, SCRIPTS["get"])
+        server.stop()
+        assert server.io_loop is not None
+        server.io_loop.close()
+    assert driven.answers["c1"].endswith(b"hello")
+    notes = list(trace.filter(kind="note", name="tracer-error"))
+    assert notes
+    assert "ZeroDivisionError at test_trace_recorder.py:" in notes[0].data["text"]
+
+
+def test_a_sink_that_fails_is_left_out_from_then_on() -> None:
+    calls = []
+
+    def sink(event: Event) -> None:
+        calls.append(event)
+        raise OSError("the pipe is closed")
+
+    trace, driven = traced("get", sink=sink)
+    assert len(calls) == 1
+    assert driven.answers["c1"].endswith(b"hello")
+    assert len(list(trace.filter(kind="note"))) == 1
+
+
+def test_a_sink_sees_every_event_as_it_happens() -> None:
+    seen: list[Event] = []
+    trace, _driven = traced("get", sink=seen.append)
+    assert seen == trace.events
+
+
+# ---- handles ----
+
+
+def test_a_handle_compares_hashes_and_prints_as_its_callable() -> None:
+    def callback() -> None: ...
+
+    with tracing():
+        loop = IOLoop(make_current=False)
+        loop.add_callback(callback)
+        handle = loop._callbacks[-1][0]
+        loop.close()
+    assert handle is not callback
+    assert handle == callback and callback == handle
+    assert hash(handle) == hash(callback)
+    assert repr(handle) == repr(callback)
+    assert handle.__name__ == "callback"
+
+
+def test_the_tracer_keeps_no_future_alive() -> None:
+    import gc
+    import weakref
+
+    with tracing():
+        future: Future[int] = Future()
+        future.add_done_callback(id)
+        future.set_result(1)
+        ref = weakref.ref(future)
+        del future
+        gc.collect()
+        assert ref() is None
+
+
+# ---- levels, forms ----
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_chain_of_a_full_trace_is_what_the_chain_level_records(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    full, _driven = traced(name)
+    chain, _driven = traced(name, level="chain")
+    assert [(event.kind, event.name) for event in full.filter(level="chain")] == [
+        (event.kind, event.name) for event in chain
+    ]
+    assert {chain.level(event) for event in chain} == {"chain"}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_two_runs_of_a_scenario_have_one_canonical_form(name: str) -> None:
+    assert traced(name)[0].canonical() == traced(name)[0].canonical()
+
+
+def test_a_trace_comes_back_from_its_file_as_it_was(trace: Trace, tmp_path: Any) -> None:
+    path = tmp_path / "get.jsonl"
+    trace.dump(path)
+    again = load(path)
+    assert again.events == trace.events
+    assert again.meta == trace.meta
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("", "is no trace"), ('{"format": "other"}\n', "is no trace"),
+     ('{"format": "minitornado-trace", "version": 99}\n', "has version 99")],
+)  # fmt: skip
+def test_a_file_that_is_no_trace_is_refused(text: str, complaint: str, tmp_path: Any) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=complaint):
+        load(path)
+
+
+def test_a_selection_still_knows_the_whole(trace: Trace) -> None:
+    syscalls = trace.filter(kind="syscall", conn="c1")
+    assert {event.kind for event in syscalls} == {"syscall"}
+    send = only(syscalls, name="send")
+    assert trace[send.parent or 0].kind == "call"
+    assert send.parent not in syscalls
+    runs = trace.filter(kind="run")
+    assert runs.visible(send.seq) == next(
+        event for event in trace.ancestors(send) if event.kind == "run"
+    )
+    with pytest.raises(TypeError, match="no field 'colour'"):
+        trace.filter(colour="red")
+
+
+def test_names_used_here_are_the_stacks() -> None:
+    # So that a renamed function does not leave a test that looks for nothing.
+    assert callable(ioloop.IOLoop.add_future) and callable(gen.Runner.run) and callable(app)
+    assert OK.code == 200
