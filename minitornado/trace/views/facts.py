@@ -11,7 +11,10 @@ class Facts:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self._effects: dict[int, list[Event]] = {}
+        self._links: dict[int, list[Event]] = {}
         for event in trace.whole:
+            if event.link is not None:
+                self._links.setdefault(event.link, []).append(event)
             if event.cause is not None:
                 self._effects.setdefault(event.cause, []).append(event)
 
@@ -19,12 +22,26 @@ class Facts:
         """Return what `event` is the cause of: of a poll, who is ready; of a resolve, who runs."""
         return self._effects.get(event.seq, [])
 
+    def ran(self, schedule: Event) -> bool:
+        """Tell whether what was scheduled ran, within the trace."""
+        return any(event.kind == "run" for event in self._links.get(schedule.seq, ()))
+
     def only_logs(self, run: Event) -> bool:
         """Tell whether a run does no more than to queue a lambda that looks for an exception."""
         inside = self.trace.children(run)
         return bool(inside) and all(
             str(event.data.get("target", "")).endswith("lambda") for event in inside
         )
+
+    def asks_kernel(self, bracket: Event) -> bool:
+        """Tell whether there is a system call inside of a bracket."""
+        waiting = [bracket]
+        while waiting:
+            for event in self.trace.children(waiting.pop()):
+                if event.kind == "syscall":
+                    return True
+                waiting.append(event)
+        return False
 
     def inside(self, event: Event, *names: str) -> str | None:
         """Return which of these functions (by own name) is the innermost one around an event."""

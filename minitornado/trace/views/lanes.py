@@ -64,7 +64,7 @@ class Band:
     turn: int
     first: int
     last: int
-    how: str  # "slept", "did not wait", or ""
+    how: str  # "slept", "no wait", or ""
 
 
 class Lanes(Picture):
@@ -80,11 +80,11 @@ class Lanes(Picture):
         req: str | None = None,
         title: str | None = None,
     ) -> None:
-        events = [event for event in select.about(trace, conn, req) if _shown(event, trace)]
+        facts = Facts(trace)
+        events = [event for event in select.about(trace, conn, req) if _shown(event, facts)]
         chosen = Trace(events, trace.meta, trace.whole)
         at = {event.seq: row for row, event in enumerate(events)}
         self.title = title or f"One request through the stack: {req or conn or 'all'}"
-        facts = Facts(trace)
         self.rows = [_row(event, chosen, at, facts) for event in events]
         self.bars = _bars(events, chosen, at)
         self.bands = _bands(events, trace)
@@ -128,7 +128,7 @@ _STATIONS = frozenset({
 _QUIET_SYSCALLS = ("setsockopt", "getsockopt", "shutdown")
 
 
-def _shown(event: Event, trace: Trace) -> bool:
+def _shown(event: Event, facts: Facts) -> bool:
     """Tell whether an event is worth a row."""
     how = event.data.get("how")
     match event.kind:
@@ -141,11 +141,12 @@ def _shown(event: Event, trace: Trace) -> bool:
             return event.layer not in _PASS_ON and not event.name.endswith("lambda")
         case "resume":
             # A coroutine that another one awaits goes on with it: one row for all of them.
-            around = trace.get(event.parent)
+            around = facts.trace.get(event.parent)
             return around is None or around.kind != "resume"
         case "schedule":
             # Of a Future's callbacks, what they lead to is shown.
-            return how != "future" and not _idle(str(event.data.get("target", "")))
+            target = str(event.data.get("target", ""))
+            return how != "future" and not target.endswith("lambda") and _matters(event, facts)
         case "cancel":
             return how == "fd"
         case "call":
@@ -156,9 +157,9 @@ def _shown(event: Event, trace: Trace) -> bool:
 _PASS_ON = ("loop", "future", "coroutine")
 
 
-def _idle(target: str) -> bool:
-    """Tell whether a callback is for emergencies: it looks for an error, or ends a long wait."""
-    return target.endswith("lambda") or target.startswith("_Deadline")
+def _matters(schedule: Event, facts: Facts) -> bool:
+    """Tell whether what was scheduled came to something: most timeouts never run."""
+    return schedule.data.get("how") != "timer" or facts.ran(schedule)
 
 
 def _row(event: Event, chosen: Trace, at: dict[int, int], facts: Facts) -> Row:
@@ -242,7 +243,7 @@ def _bands(events: list[Event], trace: Trace) -> list[Band]:
 def _how(poll: Event | None) -> str:
     if poll is None:
         return ""
-    return "did not wait" if poll.data.get("wait") == "none" else "slept"
+    return "no wait" if poll.data.get("wait") == "none" else "slept"
 
 
 # ---- as text ----

@@ -126,8 +126,8 @@ def _watch(event: Event, facts: Facts) -> str:
 
 
 def _timer(event: Event, facts: Facts) -> str | None:
-    if event.data.get("target") == "_Deadline._wake":
-        return None  # every connection has one, and it hardly ever runs
+    if event.data.get("target") == "_Deadline._wake" and not facts.ran(event):
+        return None  # every connection has one, and hardly any comes due
     seconds = event.data.get("seconds")
     when = "at a given time" if seconds is None else f"in {words.seconds(seconds)}"
     return f"The loop is asked to run {words.target(event)} {when}."
@@ -163,15 +163,17 @@ def _wait(event: Event, facts: Facts) -> str | None:
     before = facts.trace.get(event.seq - 1)
     if before is not None and before.kind == "yield" and before.lane == event.lane:
         return None  # it waits since the one that it called waits
-    target = event.data.get("target")
-    return f"The coroutine {words.own(event)} waits for {target}, and lets others run meanwhile."
+    name, target = words.own(event), event.data.get("target")
+    if target == "moment":
+        return f"The coroutine {name} waits for one turn (moment), so that others get theirs."
+    return f"The coroutine {name} waits for {target}, and lets others run meanwhile."
 
 
 def _resume(event: Event, facts: Facts) -> str | None:
     if any(child.kind == "resume" for child in facts.trace.children(event)):
         return None  # the one that it called goes on, and it only passes on
     target = event.data.get("target")
-    waited = f" where it waited for {target}" if target else ""
+    waited = f" where it waited for {target}" if target not in (None, "moment") else ""
     closer = facts.trace.closer(event)
     error = closer.data.get("error") if closer is not None and closer.kind == "raise" else None
     raises = f", and raises {error}" if error else ""
@@ -181,6 +183,8 @@ def _resume(event: Event, facts: Facts) -> str | None:
 def _start(event: Event, facts: Facts) -> str | None:
     if event.layer != "app":
         return None
+    if event.data.get("segment"):
+        return f"A coroutine of the application begins: {words.function(event)}."
     return f"The application runs: {words.function(event)}."
 
 
@@ -212,8 +216,10 @@ _READS = {
 }
 
 
-def _start_read(event: Event, facts: Facts) -> str:
+def _start_read(event: Event, facts: Facts) -> str | None:
     inside = facts.inside(event, *_READS)
+    if inside in ("_read_chunked_body", "_read_trailer") and not facts.asks_kernel(event):
+        return None  # the buffer had it: a chunk has many of these
     what = f"for {_READS[inside]}" if inside else "to read"
     return f"The stream is asked {what}."
 

@@ -144,7 +144,11 @@ def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | N
         link = at.link if link is None else link
         if at.cause is not None:
             why = chosen.visible(at.cause)
-            return None, why.seq if why else None, _asked(link, chosen)
+            asked = _asked(link, chosen)
+            if why is not None and any(why is around for around in chosen.ancestors(at)):
+                # A Future calls who waits for it at once: the cause is down the same stack.
+                return why.seq, None, asked if asked != why.seq else None
+            return None, why.seq if why else None, asked
         at = chosen.get(at.of if at.of is not None else at.parent)
     return None, None, _asked(link, chosen)
 
