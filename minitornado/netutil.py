@@ -64,8 +64,8 @@ def bind_sockets(
         for af, _type, proto, _name, sockaddr in sorted(infos, key=lambda info: info[0]):
             sock = _bind(af, proto, sockaddr, port, sockets, reuse_port)
             if sock is not None:
-                sock.listen(backlog)
                 sockets.append(sock)
+                sock.listen(backlog)  # may fail as well as bind, if somebody else was faster
     except BaseException:
         for sock in sockets:  # half of the addresses is no server
             sock.close()
@@ -88,6 +88,7 @@ def _bind(
         if error.errno == errno.EAFNOSUPPORT:
             return None
         raise
+    host, wanted = sockaddr[:2]
     try:
         if os.name != "nt":
             # A server that is started again must not wait until its old connections have
@@ -98,14 +99,13 @@ def _bind(
         if family == socket.AF_INET6:
             # Else Linux's IPv6 socket takes the IPv4 port too, and the second bind fails.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        host, wanted = sockaddr[:2]
         if port == 0 and sockets:
             wanted = sockets[0].getsockname()[1]  # the port that the kernel chose for the first
         sock.setblocking(False)
         sock.bind((host, wanted, *sockaddr[2:]))
     except BaseException as error:
         sock.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL and sockets:
+        if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL and host == "::1":
             return None  # "localhost" is ::1 too, in containers that have no IPv6
         raise
     return sock
@@ -158,6 +158,8 @@ def add_accept_handler(
                     raise
                 return _pause_accepting(loop, sock, accept_handler, error)
             callback(connection, address)
+            if sock.fileno() == -1:
+                return  # that request was for the server to stop
 
     loop.add_handler(sock, accept_handler, IOLoop.READ)
 
@@ -184,7 +186,7 @@ def is_valid_ip(ip: str) -> bool:
     (True, True, False, False)
     """
     if not ip or "\x00" in ip:
-        return False  # getaddrinfo takes "" for every address, and stops at a NUL
+        return False  # some getaddrinfo takes "" for localhost, or stops at a NUL
     try:
         flags = socket.AI_NUMERICHOST
         return bool(socket.getaddrinfo(ip, 0, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags))
@@ -192,11 +194,15 @@ def is_valid_ip(ip: str) -> bool:
         return False
 
 
-def ssl_options_to_context(ssl_options: dict[str, Any] | ssl.SSLContext) -> ssl.SSLContext:
+def ssl_options_to_context(
+    ssl_options: dict[str, Any] | ssl.SSLContext, server_side: bool | None = None
+) -> ssl.SSLContext:
     """Return `ssl_options` as a context: itself, or made of a dict as `ssl.wrap_socket` once took.
 
     Keys: certfile, keyfile, cert_reqs, ca_certs, ciphers, ssl_version; alpn_protocols beside
-    Tornado's.
+    Tornado's.  A client's context (`server_side` False) trusts nobody without a certificate,
+    and wants the name to be right; None is for those who don't say: who has a certificate of
+    his own is taken for a server.
     """
     import ssl
 
@@ -204,13 +210,12 @@ def ssl_options_to_context(ssl_options: dict[str, Any] | ssl.SSLContext) -> ssl.
         return ssl_options
     known = {
         "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers", "ssl_version", "alpn_protocols",
-        "server_side",
     }  # fmt: skip
     unknown = set(ssl_options) - known
     if unknown:
         raise ValueError(f"unknown ssl_options: {', '.join(sorted(unknown))}")
-    # The side is Tornado's to know only later; a certificate of one's own is a server's sign.
-    server_side = ssl_options.get("server_side", "certfile" in ssl_options)
+    if server_side is None:
+        server_side = "certfile" in ssl_options
     protocol = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
     context = ssl.SSLContext(ssl_options.get("ssl_version") or protocol)
     if "certfile" in ssl_options:
@@ -237,7 +242,7 @@ def ssl_wrap_socket(
     **kwargs: Any,
 ) -> ssl.SSLSocket:
     """Return `socket` as an SSL socket, which owns the fd from now on."""
-    context = ssl_options_to_context(ssl_options)
+    context = ssl_options_to_context(ssl_options, kwargs.get("server_side", False))
     return context.wrap_socket(socket, server_hostname=server_hostname, **kwargs)
 
 

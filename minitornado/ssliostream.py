@@ -52,7 +52,7 @@ class SSLIOStream(IOStream):
         """Connect and shake hands; resolve with self.  `server_hostname`: whose certificate."""
         if self._ssl_options is None:
             self._ssl_options = ssl.create_default_context()
-        self._ssl_options = netutil.ssl_options_to_context(self._ssl_options)
+        self._ssl_options = netutil.ssl_options_to_context(self._ssl_options, server_side=False)
         if self._ssl_options.check_hostname and server_hostname is None:
             raise ValueError("connect() needs server_hostname: whose certificate to expect")
         self._server_hostname = server_hostname
@@ -125,7 +125,10 @@ class SSLIOStream(IOStream):
             if error is not None:
                 gen_log.warning("Connect error on fd %s: %s", self.socket.fileno(), error)
                 return self.close(exc_info=error)
-            self._wrap_client()
+            try:
+                self._wrap_client()
+            except OSError as reset:  # since we asked for its error
+                return self.close(exc_info=reset)
         self._handshake()
 
     def _wrap_client(self) -> None:
@@ -147,11 +150,11 @@ class SSLIOStream(IOStream):
             return self._drop_io_state(IOLoop.WRITE)
         except ssl.SSLWantWriteError:
             return self._add_io_state(IOLoop.WRITE)
-        except ssl.SSLError as error:
-            # Plain HTTP on this port, an unknown certificate, noise: one line, no traceback.
-            gen_log.warning("SSL Error on %s: %s", self.socket.fileno(), error)
-            return self.close(exc_info=error)
-        except OSError as error:  # port scans and load balancers knock and leave
+        except OSError as error:
+            # Port scans and load balancers knock and leave, which is worth no line.  Plain HTTP
+            # on this port, an unknown certificate, noise: one line, no traceback.
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                gen_log.warning("SSL Error on %s: %s", self.socket.fileno(), error)
             return self.close(exc_info=error)
         self._connecting = False
         self._handshaken = True

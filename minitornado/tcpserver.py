@@ -17,12 +17,14 @@ Tornado 4.4: tornado/tcpserver.py.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from collections.abc import Iterable
 from typing import Any
 
 from . import netutil, process
+from .concurrent import Future
 from .ioloop import IOLoop
 from .iostream import BaseIOStream, IOStream
 from .log import app_log
@@ -52,7 +54,7 @@ class TCPServer:
         if isinstance(ssl_options, dict):
             _check_ssl_files(ssl_options)
             # Once: a context for every connection would read the files for every connection.
-            self.ssl_options = netutil.ssl_options_to_context({**ssl_options, "server_side": True})
+            self.ssl_options = netutil.ssl_options_to_context(ssl_options, server_side=True)
 
     def listen(self, port: int, address: str = "") -> None:
         """Listen on `port`, in this process.  May be called several times."""
@@ -107,6 +109,9 @@ class TCPServer:
                 self.io_loop.remove_handler(sock)
             sock.close()
         self._sockets.clear()
+        for sock in self._pending_sockets:  # bound, never started: the kernel listens all the same
+            sock.close()
+        self._pending_sockets.clear()
 
     def handle_stream(self, stream: Any, address: Any) -> object:
         """Take over a new connection; may be an `async def`.  For subclasses."""
@@ -123,7 +128,7 @@ class TCPServer:
             if result is not None and hasattr(result, "__await__"):
                 assert self.io_loop is not None
                 self.io_loop.add_future(
-                    IOLoop.convert_yielded(result), lambda future: future.result()
+                    IOLoop.convert_yielded(result), functools.partial(_end_handling, stream)
                 )
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
@@ -145,6 +150,15 @@ class TCPServer:
         from . import ssliostream  # with ssl, which a server without TLS need not load
 
         return ssliostream.accept_ssl(connection, self.ssl_options, options)
+
+
+def _end_handling(stream: BaseIOStream, future: Future[Any]) -> None:
+    """Let the loop log what an `async def` handle_stream has raised, and close its stream."""
+    try:
+        future.result()
+    except Exception:
+        stream.close()
+        raise
 
 
 def _check_ssl_files(ssl_options: dict[str, Any]) -> None:

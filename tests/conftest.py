@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from doubles import FakePoller, LogWatch, deadline, fake_loop, open_fds
+from tls import certificates as certificates  # a fixture
 
 from minitornado.ioloop import IOLoop
 
