@@ -225,7 +225,9 @@ def parse_head(head: bytes) -> tuple[str, int, str, list[tuple[str, str]]]:
     return start[1].decode(), int(start[2]), start[3].decode("latin-1"), fields
 
 
-def read_answer(raw: bytearray, at: int, head_only: bool, closed: bool) -> tuple[Answer, int] | None:
+def read_answer(
+    raw: bytearray, at: int, head_only: bool, closed: bool
+) -> tuple[Answer, int] | None:
     """The answer that starts at `at`, and where it ends; None while it is incomplete.
 
     RFC 9112 §6.3, from the client's side.

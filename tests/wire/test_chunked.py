@@ -60,8 +60,8 @@ def test_hex_digits_are_a_size(server: Server, case: Case) -> None:
 SIZES = [
     b"0x5", b"0X5", b"+5", b"-5", b"-1", b"-0", b"1_0", b"_5", b"5_", b"xyz", b"g", b"5g",
     b"5.0", b"5,5", b"5=a", b"", b" 5", b"\t5", b"5 5", b"\x0b5", b"5\x0b", b"\x0c5", b"5\x0c",
-    b"5\0", b"\x005", b"5\xa0", b"5h", b'"5"', b"#5", b"\xb2", "\uff15".encode(), "\u0665".encode(),
-    b"5\r", b"\r5", b"5:", b"0o5", b"'5'",
+    b"5\0", b"\x005", b"5\xa0", b"5h", b'"5"', b"#5", b"\xb2", "\uff15".encode(),
+    "\u0665".encode(), b"5\r", b"\r5", b"5:", b"0o5", b"'5'",
 ]
 
 
@@ -127,13 +127,33 @@ def test_a_trailer_is_never_merged_into_the_header(server: Server) -> None:
     rule = "200, and the application sees no trailer field"
     assert outcome.statuses == [200], outcome.report(rule, "not served")
     names = {name.lower() for name, _ in json.loads(outcome.final[0].body)["headers"]}
-    assert not names & {"x-trailer", "content-length", "cookie"}, outcome.report(rule, f"saw {names}")
+    assert not names & {"x-trailer", "content-length", "cookie"}, outcome.report(
+        rule, f"saw {names}"
+    )
 
 
-@table(*rows("S", "RFC 9112 §7.1.2", REJECTED, {
-    f"{line!r}": with_trailer(line) for line in
-    (b"no colon", b": 1", b"X : 1", b"X\0: 1", b"X: a\0b", b"(X): 1", b" X: 1", b"GET /inner HTTP/1.1",
-     b"X: a\rb", b"X\xff: 1")}))
+@table(
+    *rows(
+        "S",
+        "RFC 9112 §7.1.2",
+        REJECTED,
+        {
+            f"{line!r}": with_trailer(line)
+            for line in (
+                b"no colon",
+                b": 1",
+                b"X : 1",
+                b"X\0: 1",
+                b"X: a\0b",
+                b"(X): 1",
+                b" X: 1",
+                b"GET /inner HTTP/1.1",
+                b"X: a\rb",
+                b"X\xff: 1",
+            )
+        },
+    )
+)
 def test_a_malformed_trailer_line_is_rejected(server: Server, case: Case) -> None:
     check(server, case)
 

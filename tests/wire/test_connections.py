@@ -33,9 +33,23 @@ from .lab import (
 GET = b"GET /hello HTTP/1.1"
 SERVED_THEN_CLOSED = Verdict("200, then close; nothing behind it is answered", (200,), closes=True)
 
-CLOSES = {repr(v): [b"Connection: " + v] for v in (
-    b"close", b"Close", b"CLOSE", b"close, TE", b"TE, close", b"keep-alive, close", b"close, keep-alive",
-    b",close", b", ,\tclose ,", b"close,", b"TE,close,Upgrade", b"  close\t")} | {
+CLOSES = {
+    repr(v): [b"Connection: " + v]
+    for v in (
+        b"close",
+        b"Close",
+        b"CLOSE",
+        b"close, TE",
+        b"TE, close",
+        b"keep-alive, close",
+        b"close, keep-alive",
+        b",close",
+        b", ,\tclose ,",
+        b"close,",
+        b"TE,close,Upgrade",
+        b"  close\t",
+    )
+} | {
     "two lines": [b"Connection: TE", b"Connection: close"],
     "two lines, close first": [b"Connection: close", b"Connection: keep-alive"],
     "far apart": [b"Connection: keep-alive", *[b"X: 1"] * 20, b"connection: close"],
@@ -114,7 +128,9 @@ def test_a_streamed_answer_to_http_1_0_ends_with_the_connection(
     """M, RFC 9112 §6.1: never a Transfer-Encoding to a client of 1.0."""
     outcome = talk(server, request(b"GET /stream HTTP/1.0", *fields) + GLUED, count=None)
     rule = "no Transfer-Encoding, the body ends by close, nothing behind it"
-    assert outcome.closed and outcome.statuses == [200], outcome.report(rule, "not one answer, closed")
+    assert outcome.closed and outcome.statuses == [200], outcome.report(
+        rule, "not one answer, closed"
+    )
     assert outcome.final[0].get("Transfer-Encoding") is None, outcome.report(rule, "has one")
     assert outcome.final[0].body == b"piece " * 3, outcome.report(rule, "another body")
 
@@ -124,7 +140,9 @@ def test_no_answer_to_http_1_0_has_a_transfer_encoding(server: Server, path: byt
     """M, RFC 9112 §6.1."""
     outcome = talk(server, request(b"GET " + path + b" HTTP/1.0"), count=None)
     rule = "an answer without Transfer-Encoding"
-    assert all(a.get("Transfer-Encoding") is None for a in outcome.final), outcome.report(rule, "has")
+    assert all(a.get("Transfer-Encoding") is None for a in outcome.final), outcome.report(
+        rule, "has"
+    )
     assert outcome.closed, outcome.report("HTTP/1.0: close behind the answer", "not closed")
 
 
@@ -143,8 +161,13 @@ def test_pipelined_requests_are_answered_in_order(server: Server, count: int) ->
 
 def test_an_answer_waits_for_the_slow_one_before_it(server: Server) -> None:
     """M, RFC 9112 §9.3.2."""
-    data = (request(b"GET /slow?seconds=0.3 HTTP/1.1") + request() + request(b"GET /stream HTTP/1.1")
-            + request(b"GET /slow?seconds=0.1 HTTP/1.1") + sized(b"end"))
+    data = (
+        request(b"GET /slow?seconds=0.3 HTTP/1.1")
+        + request()
+        + request(b"GET /stream HTTP/1.1")
+        + request(b"GET /slow?seconds=0.1 HTTP/1.1")
+        + sized(b"end")
+    )
     outcome = talk(server, data, count=5, within=3)
     bodies = [answer.body for answer in outcome.final]
     assert bodies == [b"slow", b"hello", b"piece " * 3, b"slow", b"end"], outcome.report(
@@ -173,18 +196,32 @@ def test_a_bad_request_does_not_cost_the_valid_one_before_it(
     rule = "200, then 4xx or 501 and close"
     assert outcome.statuses[:1] == [200], outcome.report(rule, "the valid one is not answered")
     assert outcome.closed and len(outcome.final) <= 2, outcome.report(rule, "not closed behind it")
-    assert all(400 <= s < 502 and s != 500 for s in outcome.statuses[1:]), outcome.report(rule, "5xx")
+    assert all(400 <= s < 502 and s != 500 for s in outcome.statuses[1:]), outcome.report(
+        rule, "5xx"
+    )
 
 
 # ---------------------------------------------------------------- HEAD, 204, 304
 
 
-@pytest.mark.parametrize("path", [b"/hello", b"/big?n=1000", b"/big?n=200000", b"/nowhere", b"/stream",
-                                  b"/stream?pieces=0", b"/flushed?n=200000"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/hello",
+        b"/big?n=1000",
+        b"/big?n=200000",
+        b"/nowhere",
+        b"/stream",
+        b"/stream?pieces=0",
+        b"/flushed?n=200000",
+    ],
+)
 def test_head_has_the_header_of_get_and_no_body(server: Server, path: bytes) -> None:
     """M, RFC 9110 §9.3.2: also for streamed resources; the connection stays in step."""
     data = b" ".join((b"HEAD", path, b"HTTP/1.1\r\n")) + HOST + b"\r\n\r\n"
-    outcome = talk(server, data + request(b"GET " + path + b" HTTP/1.1") + GLUED, count=3, heads={0})
+    outcome = talk(
+        server, data + request(b"GET " + path + b" HTTP/1.1") + GLUED, count=3, heads={0}
+    )
     rule = "HEAD's header, GET's answer with the same header, then the glued answer"
     assert len(outcome.final) == 3 and not outcome.broken, outcome.report(rule, "out of step")
     head, get, glued = outcome.final
@@ -231,7 +268,9 @@ def test_100_is_sent_once_before_the_body_is(server: Server, framing: str, level
                 outcome.report(rule, "not one 100")
             client.send(body)
             outcome = client.receive(n)
-            assert [a.status for a in outcome.answers] == [100, 200] * n, outcome.report(rule, "not so")
+            assert [a.status for a in outcome.answers] == [100, 200] * n, outcome.report(
+                rule, "not so"
+            )
             assert outcome.final[-1].body == b"hello", outcome.report(rule, "another body")
 
 
@@ -248,7 +287,9 @@ def test_100_has_its_reason_and_nothing_else(server: Server) -> None:
 def test_http_1_0_is_never_sent_a_100(server: Server, fields: list[bytes]) -> None:
     """M, RFC 9110 §10.1.1."""
     with Client(server) as client:
-        client.send(post(b"Content-Length: 5", b"Expect: 100-continue", *fields, version=b"HTTP/1.0"))
+        client.send(
+            post(b"Content-Length: 5", b"Expect: 100-continue", *fields, version=b"HTTP/1.0")
+        )
         client.receive(within=0.3)
         client.send(b"hello")
         outcome = client.receive()
@@ -287,7 +328,9 @@ def test_an_answer_before_the_body_sends_no_100_and_never_parses_the_body() -> N
     """M, RFC 9112 §9.3: a delegate that answers when it has seen the header, body outstanding."""
     with Server(delegate=True) as server:
         inner = b"GET /inner HTTP/1.1\r\nHost: lab\r\n\r\n"
-        expecting = post(b"Content-Length: %d" % len(inner), b"Expect: 100-continue", target=b"/early")
+        expecting = post(
+            b"Content-Length: %d" % len(inner), b"Expect: 100-continue", target=b"/early"
+        )
         with Client(server) as client:
             client.send(expecting)
             outcome = client.receive()
@@ -298,10 +341,15 @@ def test_an_answer_before_the_body_sends_no_100_and_never_parses_the_body() -> N
             outcome = talk(server, data + request(b"GET /after HTTP/1.1"), count=2)
             rule = "answered at once, then closed or the body skipped; it is never a request"
             bodies = [answer.body for answer in outcome.final]
-            assert bodies in ([b"early"], [b"early", b"0"]), outcome.report(rule, f"bodies {bodies}")
+            assert bodies in ([b"early"], [b"early", b"0"]), outcome.report(
+                rule, f"bodies {bodies}"
+            )
             assert outcome.closed or len(bodies) == 2, outcome.report(rule, "neither")
         for body in (b"", b"hello", b"x" * MIB):
-            for data in (sized(body, target=b"/count"), chunked(chunks(body, 5000), target=b"/count")):
+            for data in (
+                sized(body, target=b"/count"),
+                chunked(chunks(body, 5000), target=b"/count"),
+            ):
                 outcome = talk(server, data, within=5)
                 assert outcome.final and outcome.final[0].body == b"%d" % len(body), outcome.report(
                     f"a delegate is handed {len(body)} bytes", "not so")
@@ -311,24 +359,58 @@ def test_an_answer_before_the_body_sends_no_100_and_never_parses_the_body() -> N
 # ---------------------------------------------------------------- Upgrade, errors, Date
 
 
-@table(*rows("M", "RFC 9110 §7.8", SERVED, {
-    "h2c": request(GET, b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"),
-    "websocket": request(GET, b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13",
-                         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
-    "TLS": request(GET, b"Connection: upgrade", b"Upgrade: TLS/1.0, HTTP/1.1"),
-    "without Connection": request(GET, b"Upgrade: cow"),
-    "empty": request(GET, b"Connection: upgrade", b"Upgrade:"),
-}, body=b"hello"), *rows("M", "RFC 9110 §7.8", SERVED, {
-    "with a body": sized(b"body", b"Connection: Upgrade", b"Upgrade: h2c"),
-    "with a chunked body": chunked(chunks(b"body", 3), b"Connection: Upgrade", b"Upgrade: websocket"),
-}, body=b"body"))
+@table(
+    *rows(
+        "M",
+        "RFC 9110 §7.8",
+        SERVED,
+        {
+            "h2c": request(
+                GET,
+                b"Connection: Upgrade, HTTP2-Settings",
+                b"Upgrade: h2c",
+                b"HTTP2-Settings: AAMAAABk",
+            ),
+            "websocket": request(
+                GET,
+                b"Connection: Upgrade",
+                b"Upgrade: websocket",
+                b"Sec-WebSocket-Version: 13",
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            ),
+            "TLS": request(GET, b"Connection: upgrade", b"Upgrade: TLS/1.0, HTTP/1.1"),
+            "without Connection": request(GET, b"Upgrade: cow"),
+            "empty": request(GET, b"Connection: upgrade", b"Upgrade:"),
+        },
+        body=b"hello",
+    ),
+    *rows(
+        "M",
+        "RFC 9110 §7.8",
+        SERVED,
+        {
+            "with a body": sized(b"body", b"Connection: Upgrade", b"Upgrade: h2c"),
+            "with a chunked body": chunked(
+                chunks(b"body", 3), b"Connection: Upgrade", b"Upgrade: websocket"
+            ),
+        },
+        body=b"body",
+    ),
+)
 def test_an_upgrade_is_ignored(server: Server, case: Case) -> None:
     check(server, case)
 
 
-@pytest.mark.parametrize("data", [
-    request(b"GET /boom HTTP/1.1"), request(b"HEAD /boom HTTP/1.1"), sized(b"hello", target=b"/boom"),
-    chunked(chunks(b"hello", 2), target=b"/boom"), request(b"GET /boom HTTP/1.0")])
+@pytest.mark.parametrize(
+    "data",
+    [
+        request(b"GET /boom HTTP/1.1"),
+        request(b"HEAD /boom HTTP/1.1"),
+        sized(b"hello", target=b"/boom"),
+        chunked(chunks(b"hello", 2), target=b"/boom"),
+        request(b"GET /boom HTTP/1.0"),
+    ],
+)
 def test_a_handler_that_raises_is_answered_500(server: Server, data: bytes) -> None:
     """S, RFC 9110 §15.6.1: the connection goes on or closes; the next client is served."""
     outcome = talk(server, data + GLUED, count=2, heads={0} if data.startswith(b"HEAD") else ())
@@ -342,7 +424,9 @@ def test_a_handler_that_raises_is_told_in_the_log(watched: Server) -> None:
     """S: the traceback belongs in the log, not on the wire."""
     outcome = talk(watched, request(b"GET /boom HTTP/1.1"), count=None, within=0.5)
     assert b"Traceback" not in outcome.raw, outcome.report("no traceback on the wire", "has one")
-    assert "RuntimeError: boom" in watched.log(), "the log must tell the error:\n" + watched.log()[-800:]
+    assert "RuntimeError: boom" in watched.log(), (
+        "the log must tell the error:\n" + watched.log()[-800:]
+    )
 
 
 def test_an_answer_has_a_date(server: Server) -> None:
@@ -424,14 +508,18 @@ def test_eof_on_an_idle_connection_frees_its_descriptor(watched: Server) -> None
     assert after <= before, f"30 clients have left: {before} descriptors before, {after} after 2 s"
 
 
-@pytest.mark.skipif(PACKAGE != "minitornado", reason="Tornado's HTTPServer does not await a callback")
+@pytest.mark.skipif(
+    PACKAGE != "minitornado", reason="Tornado's HTTPServer does not await a callback"
+)
 def test_an_async_callback_is_served_and_its_error_is_a_500() -> None:
     """S: `async def` callbacks, which Tornado takes in its coroutines alone."""
     with Server(async_callback=True) as server:
         outcome = talk(server, request() + sized(b"x") + GLUED, count=3)
         assert outcome.statuses == [200] * 3, outcome.report("three answers", "not so")
         outcome = talk(server, request(b"GET /boom HTTP/1.1"))
-        assert outcome.statuses == [500], outcome.report("500 for an async def that raises", "not so")
+        assert outcome.statuses == [500], outcome.report(
+            "500 for an async def that raises", "not so"
+        )
         server.check_alive("after an async def that raised")
 
 

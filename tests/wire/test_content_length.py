@@ -27,8 +27,8 @@ NOT_DIGITS = [
     b"+5", b"-5", b"-0", b"+0", b"0x5", b"0o5", b"0b101", b"5_0", b"5.0", b"5e0", b'"5"', b"'5'",
     b"5;", b"5; a=b", b"5 5", b"5\t5", b"5 abc", b"abc", b"", b" ", b",", b"five", b"5\x0b",
     b"\x0b5", b"5\x0c", b"\x0c5", b"5\xa0", b"\xa05", b"5\x85", b"5\0", b"\x005", b"5\x7f",
-    b"\xb2", b"5\xb2", "\uff15".encode(), "\u0665".encode(), "²".encode(), b"- 5", b"(5)", b"=5", b"5%",
-    b"Infinity", b"NaN",
+    b"\xb2", b"5\xb2", "\uff15".encode(), "\u0665".encode(), "²".encode(), b"- 5", b"(5)", b"=5",
+    b"5%", b"Infinity", b"NaN",
 ]
 
 
@@ -129,10 +129,19 @@ def test_neither_length_nor_coding_means_an_empty_body(server: Server, case: Cas
     check(server, case)
 
 
-@pytest.mark.parametrize(("line", "status"), [
-    (b"GET /hello HTTP/1.1", 200), (b"GET /nowhere HTTP/1.1", 404), (b"POST /nowhere HTTP/1.1", 404),
-    (b"POST /hello HTTP/1.1", 405), (b"DELETE /hello HTTP/1.1", 405), (b"GET /nothing HTTP/1.1", 204),
-    (b"OPTIONS * HTTP/1.1", 404), (b"GET /stream HTTP/1.1", 200)])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /hello HTTP/1.1", 200),
+        (b"GET /nowhere HTTP/1.1", 404),
+        (b"POST /nowhere HTTP/1.1", 404),
+        (b"POST /hello HTTP/1.1", 405),
+        (b"DELETE /hello HTTP/1.1", 405),
+        (b"GET /nothing HTTP/1.1", 204),
+        (b"OPTIONS * HTTP/1.1", 404),
+        (b"GET /stream HTTP/1.1", 200),
+    ],
+)
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_body_nobody_reads_is_never_the_next_request(
         server: Server, line: bytes, status: int, framing: str) -> None:

@@ -62,7 +62,9 @@ def coding_commas(server: Server, n: int) -> Outcome:
 
 
 def connection_commas(server: Server, n: int) -> Outcome:
-    return talk(server, request(b"GET /hello HTTP/1.1", b"Connection: " + b", " * n + b"TE"), within=15)
+    return talk(
+        server, request(b"GET /hello HTTP/1.1", b"Connection: " + b", " * n + b"TE"), within=15
+    )
 
 
 def answer_size(server: Server, n: int) -> Outcome:

@@ -24,11 +24,18 @@ GOOD = {  # the bytes, and the bodies that come back
     "GET": (request(), [b"hello"]),
     "fields": (request(b"GET /hello HTTP/1.1", b"A: 1", b"B:\t2 ", b"C:"), [b"hello"]),
     "a CRLF before": (b"\r\n" + request(), [b"hello"]),
-    "POST": (sized(b"hello\r\n\r\nGET / HTTP/1.1\r\n\r\n"), [b"hello\r\n\r\nGET / HTTP/1.1\r\n\r\n"]),
-    "chunked": (chunked(b"5;a=b\r\nhello\r\n00a\r\n, 01234\r\n\r\r\n0\r\nX-Trailer: 1\r\n\r\n"),
-                [b"hello, 01234\r\n\r"]),
-    "pipelined": (request() + sized(b"one") + chunked(chunks(b"two", 1)) + request(),
-                  [b"hello", b"one", b"two", b"hello"]),
+    "POST": (
+        sized(b"hello\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+        [b"hello\r\n\r\nGET / HTTP/1.1\r\n\r\n"],
+    ),
+    "chunked": (
+        chunked(b"5;a=b\r\nhello\r\n00a\r\n, 01234\r\n\r\r\n0\r\nX-Trailer: 1\r\n\r\n"),
+        [b"hello, 01234\r\n\r"],
+    ),
+    "pipelined": (
+        request() + sized(b"one") + chunked(chunks(b"two", 1)) + request(),
+        [b"hello", b"one", b"two", b"hello"],
+    ),
     "Connection: close": (request(b"GET /hello HTTP/1.1", b"Connection: close"), [b"hello"]),
 }
 BAD = {
@@ -58,9 +65,13 @@ def test_a_request_split_at_any_position_gets_the_same_answer(server: Server, na
     whole = talk(server, data, count)
     rule = "the same in one piece as in two"
     if good:
-        assert [a.body for a in whole.final] == GOOD[name][1], whole.report(rule, "wrong in one piece")
+        assert [a.body for a in whole.final] == GOOD[name][1], whole.report(
+            rule, "wrong in one piece"
+        )
     else:
-        assert whole.closed and whole.statuses[-1:] in ([400], [501], []), whole.report(rule, "not bad")
+        assert whole.closed and whole.statuses[-1:] in ([400], [501], []), whole.report(
+            rule, "not bad"
+        )
     clients = [(cut, Client(server)) for cut in range(1, len(data))]
     for cut, client in clients:
         client.send(data[:cut])
@@ -72,7 +83,9 @@ def test_a_request_split_at_any_position_gets_the_same_answer(server: Server, na
         with client:
             outcome = client.receive(count)
             if verdict(outcome) != verdict(whole) or (not good and not outcome.closed):
-                problems.append(outcome.report(f"{rule}: {verdict(whole)}", f"cut at {cut}: not so"))
+                problems.append(
+                    outcome.report(f"{rule}: {verdict(whole)}", f"cut at {cut}: not so")
+                )
     assert not problems, f"{len(problems)} of {len(clients)} cuts:" + "".join(problems[:5])
 
 
@@ -89,7 +102,9 @@ def test_requests_byte_by_byte_get_the_same_answers(server: Server) -> None:
         # The sender of a bad request may be cut off while it still sends, and its 400 lost with it.
         same = verdict(outcome) == verdict(whole) or (
             not good and outcome.closed and verdict(outcome) == verdict(whole)[:-1])
-        return "" if same else outcome.report(f"byte by byte as in one piece: {verdict(whole)}", name)
+        return (
+            "" if same else outcome.report(f"byte by byte as in one piece: {verdict(whole)}", name)
+        )
 
     problems = [p for p in together(*(lambda n=n: drip(n) for n in [*GOOD, *BAD])) if p]
     assert not problems, "".join(problems)
@@ -115,12 +130,17 @@ def test_pipelined_requests_in_random_pieces_get_the_same_answers(server: Server
         return "" if same else outcome.report("20 bodies echoed in order", f"not so, seed {seed}")
 
     for first in (0, 12):
-        problems = [p for p in together(*(lambda s=s: one(s) for s in range(first, first + 12))) if p]
+        problems = [
+            p for p in together(*(lambda s=s: one(s) for s in range(first, first + 12))) if p
+        ]
         assert not problems, "".join(problems[:3])
 
 
-@pytest.mark.parametrize("body", [bytes(range(256)) * 8, b"\r\n" * 3000, b"\0" * 70_000, os.urandom(MIB),
-                                  b"0\r\n\r\n" * 1000], ids=lambda body: f"{body[:4]!r}, {len(body)} bytes")
+@pytest.mark.parametrize(
+    "body",
+    [bytes(range(256)) * 8, b"\r\n" * 3000, b"\0" * 70_000, os.urandom(MIB), b"0\r\n\r\n" * 1000],
+    ids=lambda body: f"{body[:4]!r}, {len(body)} bytes",
+)
 def test_binary_and_large_bodies_come_back_unchanged(server: Server, body: bytes) -> None:
     """M, RFC 9110 §6.4: by length, and in chunks of several sizes."""
     for data in (sized(body), chunked(chunks(body, 65_536)), chunked(chunks(body, 1000)),

@@ -69,7 +69,9 @@ def test_compression_is_a_matter_of_one_request(server: Server) -> None:
 }))
 def test_the_decoded_size_counts_against_max_body(watched: Server, case: Case) -> None:
     check(watched, Case(case.level, case.source, case.name, case.data, case.verdict, within=5))
-    assert watched.memory(peak=True) < 100 * MIB, "decode incrementally: a bomb must not be unpacked"
+    assert watched.memory(peak=True) < 100 * MIB, (
+        "decode incrementally: a bomb must not be unpacked"
+    )
 
 
 def test_a_bomb_costs_little_memory() -> None:
@@ -113,12 +115,29 @@ def test_a_broken_body_never_puts_the_connection_out_of_step(server: Server) -> 
     for body in (b"garbage" + inner, HELLO + inner, HELLO[:10] + b"\xff" + inner):
         outcome = talk(server, sized(body, GZIP), count=2)
         assert b"inner" not in outcome.raw, outcome.report("the body is no request", "answered")
-    check(server, Case("M", "RFC 9112 §6.3", "a bad length beside gzip",
-                       request(b"POST /echo HTTP/1.1", GZIP, b"Content-Length: +25", body=HELLO), REJECTED))
+    check(
+        server,
+        Case(
+            "M",
+            "RFC 9112 §6.3",
+            "a bad length beside gzip",
+            request(b"POST /echo HTTP/1.1", GZIP, b"Content-Length: +25", body=HELLO),
+            REJECTED,
+        ),
+    )
 
 
 @pytest.mark.parametrize("coding", [b"identity", b"br", b"deflate", b"x", b""])
 def test_another_coding_is_handed_on_or_refused(server: Server, coding: bytes) -> None:
     """M, RFC 9110 §15.5.16: what is not decoded is the application's business, or 415."""
-    check(server, Case("M", "RFC 9110 §8.4", f"{coding!r}", sized(b"body", b"Content-Encoding: " + coding),
-                       any_of(200, 400, 415), b"body"))
+    check(
+        server,
+        Case(
+            "M",
+            "RFC 9110 §8.4",
+            f"{coding!r}",
+            sized(b"body", b"Content-Encoding: " + coding),
+            any_of(200, 400, 415),
+            b"body",
+        ),
+    )

@@ -42,13 +42,22 @@ def with_value(value: bytes) -> bytes:
 
 def test_no_other_byte_than_a_token_character_is_taken_in_a_name(server: Server) -> None:
     """M, RFC 9110 §5.1, §5.6.2: all 176 of them, inside, before and behind a name."""
-    check_all(server, (
-        Case("M", "RFC 9110 §5.6.2", f"0x{byte:02x} in a name", request(b"GET /hello HTTP/1.1", line),
-             REJECTED)
-        for byte in OTHERS
-        for line in (b"X%cY: 1" % byte, b"X%c: 1" % byte, b"Y: 1\r\n%cX: 1" % byte)
-        # A line led by SP or TAB is an obs-fold, which has rules of its own.
-        if not (line.startswith(b"Y") and byte in b" \t")))
+    check_all(
+        server,
+        (
+            Case(
+                "M",
+                "RFC 9110 §5.6.2",
+                f"0x{byte:02x} in a name",
+                request(b"GET /hello HTTP/1.1", line),
+                REJECTED,
+            )
+            for byte in OTHERS
+            for line in (b"X%cY: 1" % byte, b"X%c: 1" % byte, b"Y: 1\r\n%cX: 1" % byte)
+            # A line led by SP or TAB is an obs-fold, which has rules of its own.
+            if not (line.startswith(b"Y") and byte in b" \t")
+        ),
+    )
 
 
 def test_every_token_character_is_taken_in_a_name(server: Server) -> None:
@@ -71,16 +80,30 @@ def test_a_line_without_name_or_colon_is_rejected(server: Server, case: Case) ->
     check(server, case)
 
 
-@table(*rows("M", "RFC 9112 §5.1", EXACTLY_400, {
-    "a space": request(b"GET /hello HTTP/1.1", b"X : 1"),
-    "a tab": request(b"GET /hello HTTP/1.1", b"X\t: 1"),
-    "three spaces": request(b"GET /hello HTTP/1.1", b"X   : 1"),
-    "in Host": request(b"GET /hello HTTP/1.1", host=b"Host : lab"),
-    "in Content-Length": request(b"POST /echo HTTP/1.1", b"Content-Length : 5", body=b"hello"),
-    "a tab in Content-Length": request(b"POST /echo HTTP/1.1", b"Content-Length\t: 5", body=b"hello"),
-    "in Transfer-Encoding": request(b"POST /echo HTTP/1.1", b"Transfer-Encoding : chunked",
-                                    body=b"5\r\nhello\r\n0\r\n\r\n"),
-}))
+@table(
+    *rows(
+        "M",
+        "RFC 9112 §5.1",
+        EXACTLY_400,
+        {
+            "a space": request(b"GET /hello HTTP/1.1", b"X : 1"),
+            "a tab": request(b"GET /hello HTTP/1.1", b"X\t: 1"),
+            "three spaces": request(b"GET /hello HTTP/1.1", b"X   : 1"),
+            "in Host": request(b"GET /hello HTTP/1.1", host=b"Host : lab"),
+            "in Content-Length": request(
+                b"POST /echo HTTP/1.1", b"Content-Length : 5", body=b"hello"
+            ),
+            "a tab in Content-Length": request(
+                b"POST /echo HTTP/1.1", b"Content-Length\t: 5", body=b"hello"
+            ),
+            "in Transfer-Encoding": request(
+                b"POST /echo HTTP/1.1",
+                b"Transfer-Encoding : chunked",
+                body=b"5\r\nhello\r\n0\r\n\r\n",
+            ),
+        },
+    )
+)
 def test_whitespace_between_name_and_colon_is_exactly_400(server: Server, case: Case) -> None:
     check(server, case)
 
@@ -131,15 +154,27 @@ def test_the_application_never_sees_nul_or_bare_cr(server: Server, raw: bytes) -
     assert outcome.closed or outcome.final, outcome.report(rule, "no answer")
     if outcome.statuses == [200]:
         fields = outcome.final[0].json()["headers"]
-        assert not any(c in value for _, value in fields for c in "\0\r"), outcome.report(rule, "seen")
+        assert not any(c in value for _, value in fields for c in "\0\r"), outcome.report(
+            rule, "seen"
+        )
         assert not seen(outcome.final[0], "x-injected"), outcome.report(rule, "injected")
 
 
 def test_other_controls_in_a_value_are_rejected(server: Server) -> None:
     """S, RFC 9110 §5.5."""
-    check_all(server, (
-        Case("S", "RFC 9110 §5.5", f"0x{byte:02x} in a value", with_value(b" a%cb" % byte), REJECTED)
-        for byte in CONTROLS))
+    check_all(
+        server,
+        (
+            Case(
+                "S",
+                "RFC 9110 §5.5",
+                f"0x{byte:02x} in a value",
+                with_value(b" a%cb" % byte),
+                REJECTED,
+            )
+            for byte in CONTROLS
+        ),
+    )
 
 
 FOLDS = {b" a\r\n b": "a b", b" a\r\n\tb": "a b", b" a\r\n   \t b": "a b", b"\r\n a": "a",
@@ -160,7 +195,11 @@ def test_a_folded_value_is_rejected_or_joined(server: Server, raw: bytes) -> Non
 
 def test_a_folded_framing_field_cannot_smuggle(server: Server) -> None:
     """M, RFC 9112 §5.2: Content-Length and Transfer-Encoding, their value on the next line."""
-    for field in (b"Content-Length:\r\n 5", b"Content-Length: 5\r\n ", b"X: 1\r\n Content-Length: 5"):
+    for field in (
+        b"Content-Length:\r\n 5",
+        b"Content-Length: 5\r\n ",
+        b"X: 1\r\n Content-Length: 5",
+    ):
         outcome = talk(server, request(b"POST /echo HTTP/1.1", field, body=b"hello"))
         rule = "a folded Content-Length: rejected, or 5; a fold is never a field of its own"
         assert outcome.statuses[:1] in ([], [400], [200], [411]), outcome.report(rule, "neither")
@@ -185,7 +224,9 @@ def test_12_000_folds_cost_linear_time(server: Server) -> None:
     outcome = talk(server, with_value(b" a" + b"\r\n b" * 12_000), within=3.0)
     rule = "12,000 folds: 200 or 4xx, in less than 1 s"
     assert all(status < 500 for status in outcome.statuses), outcome.report(rule, "5xx")
-    assert (outcome.final or outcome.closed) and outcome.seconds < 1, outcome.report(rule, "too slow")
+    assert (outcome.final or outcome.closed) and outcome.seconds < 1, outcome.report(
+        rule, "too slow"
+    )
 
 
 BARE_LF = {
@@ -294,20 +335,43 @@ def test_a_field_too_many_does_not_hide_the_framing(server: Server) -> None:
 
 def test_an_unknown_field_is_ignored(server: Server) -> None:
     """M, RFC 9110 §5.1: also those which mean something to others."""
-    for field in (b"Keep-Alive: timeout=5", b"TE: trailers", b"Trailer: X-A", b"Content-Encoding: br",
-                  b"Cookie: a=b; c", b"Cookie: \xff=;;;", b"Content-Type: multipart/form-data",
-                  b"Content-Type: application/x-www-form-urlencoded; charset=x",
-                  b"X-Forwarded-For: not an address", b"X-Scheme: gopher"):
-        check(server, Case("M", "RFC 9110 §5.1", f"{field!r}", request(b"GET /hello HTTP/1.1", field),
-                           any_of(200, 400)))
+    for field in (
+        b"Keep-Alive: timeout=5",
+        b"TE: trailers",
+        b"Trailer: X-A",
+        b"Content-Encoding: br",
+        b"Cookie: a=b; c",
+        b"Cookie: \xff=;;;",
+        b"Content-Type: multipart/form-data",
+        b"Content-Type: application/x-www-form-urlencoded; charset=x",
+        b"X-Forwarded-For: not an address",
+        b"X-Scheme: gopher",
+    ):
+        check(
+            server,
+            Case(
+                "M",
+                "RFC 9110 §5.1",
+                f"{field!r}",
+                request(b"GET /hello HTTP/1.1", field),
+                any_of(200, 400),
+            ),
+        )
 
 
 def test_a_bad_form_body_is_no_500(server: Server) -> None:
     """M, RFC 9110 §15.5.1: what is parsed for the application's convenience must not raise."""
     multipart = b"Content-Type: multipart/form-data; boundary=x"
-    for kind, body in ((b"Content-Type: application/x-www-form-urlencoded", b"a=%zz&%ff=\xff&&="),
-                       (multipart, b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--\r\n"),
-                       (multipart, b"--x\r\nno disposition\r\n\r\n1\r\n--x--\r\n"), (multipart, b"--x"),
-                       (multipart, b"\xff\0"), (b"Content-Type: multipart/form-data", b"--x--"),
-                       (b'Content-Type: multipart/form-data; boundary="', b"--")):
-        check(server, Case("M", "RFC 9110 §15.5.1", f"{kind!r} with {body!r}", sized(body, kind), NOT_500))
+    for kind, body in (
+        (b"Content-Type: application/x-www-form-urlencoded", b"a=%zz&%ff=\xff&&="),
+        (multipart, b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--\r\n"),
+        (multipart, b"--x\r\nno disposition\r\n\r\n1\r\n--x--\r\n"),
+        (multipart, b"--x"),
+        (multipart, b"\xff\0"),
+        (b"Content-Type: multipart/form-data", b"--x--"),
+        (b'Content-Type: multipart/form-data; boundary="', b"--"),
+    ):
+        check(
+            server,
+            Case("M", "RFC 9110 §15.5.1", f"{kind!r} with {body!r}", sized(body, kind), NOT_500),
+        )

@@ -48,11 +48,35 @@ def test_an_invalid_host_is_exactly_400(server: Server, case: Case) -> None:
     check(server, case)
 
 
-@table(*rows("M", "RFC 9110 §7.2", SERVED, values(
-    b"lab", b"lab.example.org", b"lab:8080", b"127.0.0.1", b"127.0.0.1:8080", b"[::1]", b"[::1]:8080",
-    b"[2001:db8::1]", b"LAB.Example.ORG", b"a-b._~c", b"localhost:80", b" lab \t"), body=b"hello"),
-    *rows("S", "RFC 3986 §3.2.3", SERVED, values(b"localhost:", b"[::1]:", b"a%41b", b"%6c%61%62"),
-          body=b"hello"))
+@table(
+    *rows(
+        "M",
+        "RFC 9110 §7.2",
+        SERVED,
+        values(
+            b"lab",
+            b"lab.example.org",
+            b"lab:8080",
+            b"127.0.0.1",
+            b"127.0.0.1:8080",
+            b"[::1]",
+            b"[::1]:8080",
+            b"[2001:db8::1]",
+            b"LAB.Example.ORG",
+            b"a-b._~c",
+            b"localhost:80",
+            b" lab \t",
+        ),
+        body=b"hello",
+    ),
+    *rows(
+        "S",
+        "RFC 3986 §3.2.3",
+        SERVED,
+        values(b"localhost:", b"[::1]:", b"a%41b", b"%6c%61%62"),
+        body=b"hello",
+    ),
+)
 def test_a_valid_host_is_served(server: Server, case: Case) -> None:
     check(server, case)
 

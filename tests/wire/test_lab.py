@@ -78,36 +78,44 @@ def serve() -> Iterator[Serve]:
         one.close()
 
 
-@pytest.mark.parametrize(("verdict", "answer", "close", "passes"), [
-    (EXACTLY_400, REFUSED, True, True),
-    (EXACTLY_400, REFUSED_OPEN, False, False),
-    (EXACTLY_400, REFUSED_OPEN + GLUED_OK, True, False),
-    (EXACTLY_400, b"", True, False),
-    (EXACTLY_400, OK, True, False),
-    (REJECTED, REFUSED, True, True),
-    (REJECTED, b"", True, True),
-    (REJECTED, b"", False, False),
-    (REJECTED, OK, True, False),
-    (REJECTED, ERROR, True, False),
-    (REJECTED, b"HTTP/1.1 400", True, False),
-    (SERVED, OK + GLUED_OK, False, True),
-    (SERVED, OK, False, False),
-    (SERVED, OK + OK, False, False),
-    (SERVED, REFUSED, True, False),
-    (SERVED, b"", False, False),
-    (SERVED_OR_REJECTED, OK + GLUED_OK, False, True),
-    (SERVED_OR_REJECTED, REFUSED, True, True),
-    (SERVED_OR_REJECTED, OK, True, False),
-    (NOT_5XX, ERROR, True, False),
-    (NOT_5XX, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", False, True),
-    (NOT_500, ERROR, True, False),
-    (NOT_500, b"", False, True),
-    (NOT_5XX, b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", True, False),
-    (NOT_5XX, b"HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n", True, False),
-    (NOT_5XX, b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n", True, False),
-    (NOT_5XX, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", True, False),
-    (NOT_5XX, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n", True, False),
-])
+@pytest.mark.parametrize(
+    ("verdict", "answer", "close", "passes"),
+    [
+        (EXACTLY_400, REFUSED, True, True),
+        (EXACTLY_400, REFUSED_OPEN, False, False),
+        (EXACTLY_400, REFUSED_OPEN + GLUED_OK, True, False),
+        (EXACTLY_400, b"", True, False),
+        (EXACTLY_400, OK, True, False),
+        (REJECTED, REFUSED, True, True),
+        (REJECTED, b"", True, True),
+        (REJECTED, b"", False, False),
+        (REJECTED, OK, True, False),
+        (REJECTED, ERROR, True, False),
+        (REJECTED, b"HTTP/1.1 400", True, False),
+        (SERVED, OK + GLUED_OK, False, True),
+        (SERVED, OK, False, False),
+        (SERVED, OK + OK, False, False),
+        (SERVED, REFUSED, True, False),
+        (SERVED, b"", False, False),
+        (SERVED_OR_REJECTED, OK + GLUED_OK, False, True),
+        (SERVED_OR_REJECTED, REFUSED, True, True),
+        (SERVED_OR_REJECTED, OK, True, False),
+        (NOT_5XX, ERROR, True, False),
+        (NOT_5XX, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", False, True),
+        (NOT_500, ERROR, True, False),
+        (NOT_500, b"", False, True),
+        (NOT_5XX, b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", True, False),
+        (NOT_5XX, b"HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n", True, False),
+        (NOT_5XX, b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n", True, False),
+        (
+            NOT_5XX,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+            True,
+            False,
+        ),
+        (NOT_5XX, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n", True, False),
+    ],
+)
 def test_a_verdict_lets_pass_what_it_says(
         serve: Serve, verdict: Verdict, answer: bytes, close: bool, passes: bool) -> None:
     case = Case("M", "RFC 9112", "a case", request(), verdict, within=0.2)
@@ -124,8 +132,13 @@ def test_a_wrong_body_does_not_pass(serve: Serve) -> None:
 def test_a_story_tells_the_bytes_the_answer_and_the_rule(serve: Serve) -> None:
     case = Case("M", "RFC 9112 §3", "a case", request(), REJECTED, within=0.2)
     story = judge(serve(OK, True), case)  # type: ignore[arg-type]
-    for part in ("M, RFC 9112 §3, a case: 400", "answered 200", repr(request())[2:-1], "Content-Length: 2",
-                 "statuses [200], still open after 0."):
+    for part in (
+        "M, RFC 9112 §3, a case: 400",
+        "answered 200",
+        repr(request())[2:-1],
+        "Content-Length: 2",
+        "statuses [200], still open after 0.",
+    ):
         assert part in story
 
 
@@ -142,10 +155,13 @@ def test_a_traceback_in_the_log_does_not_pass(serve: Serve) -> None:
 
 
 def test_answers_are_told_apart(serve: Serve) -> None:
-    server = serve(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"HTTP/1.1 204 No Content\r\n\r\n"
-                   b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
-                   b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"  # to a HEAD
-                   b"HTTP/1.0 200 OK\r\n\r\nuntil the end", True)
+    server = serve(
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"HTTP/1.1 204 No Content\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"  # to a HEAD
+        b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+        True,
+    )
     outcome = talk(server, request(), None, within=1, heads={3})  # type: ignore[arg-type]
     assert [a.status for a in outcome.answers] == [100, 200, 204, 200, 200, 200]
     assert [a.body for a in outcome.final] == [b"ok", b"", b"abc", b"", b"until the end"]

@@ -153,7 +153,9 @@ def test_a_body_over_the_limit_is_refused_when_it_is_sent_all_the_same(
 
 @pytest.mark.parametrize("size", [MAX_BODY, MAX_BODY - 1])
 @pytest.mark.parametrize("chunk", [None, MAX_BODY, 100_000])
-def test_a_body_of_exactly_the_limit_is_served(server: Server, size: int, chunk: int | None) -> None:
+def test_a_body_of_exactly_the_limit_is_served(
+    server: Server, size: int, chunk: int | None
+) -> None:
     """M, RFC 9110 §15.5.14."""
     body = b"x" * size
     data = sized(body) if chunk is None else chunked(chunks(body, chunk))
@@ -174,7 +176,10 @@ def test_the_limits_are_those_the_server_was_given() -> None:
                            request(GET, b"X: " + b"x" * 3000), LONG_LINE))
         check(server, Case("M", "RFC 6585 §5", "a field of 1 KB, limit 2 KiB",
                            request(GET, b"X: " + b"x" * 1000), SERVED, b"hello"))
-        check(server, Case("M", "RFC 9110 §15.5.14", "100 bytes", sized(b"x" * 100), SERVED, b"x" * 100))
+        check(
+            server,
+            Case("M", "RFC 9110 §15.5.14", "100 bytes", sized(b"x" * 100), SERVED, b"x" * 100),
+        )
         check(server, Case("M", "RFC 9110 §15.5.14", "101 bytes", sized(b"x" * 101), TOO_LARGE))
         check(server, Case("M", "RFC 9110 §15.5.14", "101 bytes in chunks",
                            chunked(chunks(b"x" * 101, 10)), TOO_LARGE))

@@ -52,7 +52,9 @@ def test_http_client_reuses_one_connection_for_everything(
     assert exchange(connection, "DELETE", "/hello")[0] == 405
     status, body = exchange(connection, "GET", f"/big?n={3 * MIB}")
     assert status == 200 and len(body) == 3 * MIB
-    zipped = exchange(connection, "POST", "/echo", gzip.compress(BODY), {"Content-Encoding": "gzip"})
+    zipped = exchange(
+        connection, "POST", "/echo", gzip.compress(BODY), {"Content-Encoding": "gzip"}
+    )
     assert zipped == (200, BODY)
     assert connection.sock is socket is not None, "the connection was not reused"
 
@@ -82,10 +84,25 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl co
 def curl(server: Server, path: str, *options: str) -> bytes:
     scheme = "https" if server.trust else "http"
     done = subprocess.run(
-        ["curl", "-q", "-sS", "--noproxy", "*", "-m", "10", *options,
-         f"{scheme}://localhost:{server.port}{path}", "--resolve", f"localhost:{server.port}:127.0.0.1"],
-        capture_output=True, timeout=20)
-    assert done.returncode == 0, f"curl {options} {path}: {done.stderr.decode()}\n{done.stdout[:500]!r}"
+        [
+            "curl",
+            "-q",
+            "-sS",
+            "--noproxy",
+            "*",
+            "-m",
+            "10",
+            *options,
+            f"{scheme}://localhost:{server.port}{path}",
+            "--resolve",
+            f"localhost:{server.port}:127.0.0.1",
+        ],
+        capture_output=True,
+        timeout=20,
+    )
+    assert done.returncode == 0, (
+        f"curl {options} {path}: {done.stderr.decode()}\n{done.stdout[:500]!r}"
+    )
     return done.stdout
 
 
@@ -122,7 +139,9 @@ def test_curl_reuses_a_connection(server: Server) -> None:
               ("/nothing", "/unchanged", "/nowhere", "/stream", "/hello")]
     out = curl(server, "/hello", *others, "-o", "/dev/null", *["-o", "/dev/null"] * len(others),
                "-w", "%{num_connects} ")
-    assert out.split() == [b"1"] + [b"0"] * len(others), "connections opened for each: " + out.decode()
+    assert out.split() == [b"1"] + [b"0"] * len(others), (
+        "connections opened for each: " + out.decode()
+    )
     head = curl(server, "/big?n=1000", "-I").lower()
     assert b"content-length: 1000\r\n" in head, head
 
@@ -156,8 +175,20 @@ def test_openssl_speaks_tls(tls: Server, certificate: Certificate) -> None:
     """M."""
     for version in ("-tls1_2", "-tls1_3"):
         done = subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{tls.port}", version, "-quiet", "-ign_eof",
-             "-CAfile", certificate.options["certfile"], "-verify_return_error"],
+            [
+                "openssl",
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{tls.port}",
+                version,
+                "-quiet",
+                "-ign_eof",
+                "-CAfile",
+                certificate.options["certfile"],
+                "-verify_return_error",
+            ],
             input=b"GET /hello HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n",
-            capture_output=True, timeout=10)
+            capture_output=True,
+            timeout=10,
+        )
         assert done.stdout.endswith(b"\r\n\r\nhello"), (version, done.stdout, done.stderr[-500:])

@@ -54,8 +54,8 @@ VERSIONS = [
     b"HTTP/01.1", b"HTTP/1.01", b"http/1.1", b"Http/1.1", b"HTTQ/1.1", b"HTTPS/1.1", b"HTTP/1,1",
     b"HTTP/ 1.1", b"HTTP /1.1", b"HTTP/+1.1", b"HTTP/-1.1", b"HTTP/1.-1", b"HTTP/1.1.1",
     b"HTTP/1_1", b"HTTP/a.b", b"HTTP/1.a", b"HTTP/0x1.1", b"HTTP\\1.1", b"HTTP/1.\xb9",
-    b"HTTP/\xb9.1", "HTTP/1.\uff11".encode(), "HTTP/1.\u0661".encode(), b"HTTP/1.1\0", b"HTTP/1.1\x0b",
-    b"HTTP/1.1\xa0", b"XHTTP/1.1",
+    b"HTTP/\xb9.1", "HTTP/1.\uff11".encode(), "HTTP/1.\u0661".encode(), b"HTTP/1.1\0",
+    b"HTTP/1.1\x0b", b"HTTP/1.1\xa0", b"XHTTP/1.1",
 ]
 
 
@@ -152,8 +152,18 @@ TARGETS = [
 ]
 
 
-@table(*(Case("M", "RFC 9112 §3.2", f"GET {target[:30]!r}", request(b"GET " + target + b" HTTP/1.1"),
-              NOT_5XX) for target in TARGETS))
+@table(
+    *(
+        Case(
+            "M",
+            "RFC 9112 §3.2",
+            f"GET {target[:30]!r}",
+            request(b"GET " + target + b" HTTP/1.1"),
+            NOT_5XX,
+        )
+        for target in TARGETS
+    )
+)
 def test_an_odd_target_is_the_clients_fault_not_ours(server: Server, case: Case) -> None:
     check(server, case)
 
@@ -182,10 +192,20 @@ def test_a_target_of_7500_bytes_works(server: Server) -> None:
                        request(b"GET /hello?" + b"a" * 7500 + b" HTTP/1.1"), SERVED, b"hello"))
 
 
-@pytest.mark.parametrize("line", [
-    b"GET  /hello HTTP/1.1", b"GET /hello  HTTP/1.1", b"GET\t/hello HTTP/1.1",
-    b"GET /hello\tHTTP/1.1", b"GET /hello HTTP/1.1 ", b"GET /hello HTTP/1.1\t", b" GET /hello HTTP/1.1",
-    b"\tGET /hello HTTP/1.1", b"GET /hello HTTP/1.1   "])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET  /hello HTTP/1.1",
+        b"GET /hello  HTTP/1.1",
+        b"GET\t/hello HTTP/1.1",
+        b"GET /hello\tHTTP/1.1",
+        b"GET /hello HTTP/1.1 ",
+        b"GET /hello HTTP/1.1\t",
+        b" GET /hello HTTP/1.1",
+        b"\tGET /hello HTTP/1.1",
+        b"GET /hello HTTP/1.1   ",
+    ],
+)
 def test_lenient_whitespace_is_served_or_rejected(server: Server, line: bytes) -> None:
     check(server, Case("M", "RFC 9112 §3", "whitespace in the line", request(line),
                        any_of(200, 400, silence=True)))

@@ -99,7 +99,9 @@ HEADER = {
     "M: idle after a streamed answer": idle_after(request(b"GET /stream HTTP/1.1")),
     "M: half a request line": sends_and_stops(b"GET /hel"),
     "M: half a header": sends_and_stops(request()[:-2]),
-    "M: a header drop by drop": sends_then_drips(b"GET /hello HTTP/1.1\r\nHost: lab\r\n", b"X: 1\r\n"),
+    "M: a header drop by drop": sends_then_drips(
+        b"GET /hello HTTP/1.1\r\nHost: lab\r\n", b"X: 1\r\n"
+    ),
     "M: a request line drop by drop": sends_then_drips(b"GET /", b"x"),
     "M: a second header drop by drop": drips_after_an_answer,
     "M: CRLFs drop by drop": sends_then_drips(b"", b"\r\n"),
@@ -206,7 +208,9 @@ def test_a_slow_or_silent_header_is_closed_in_time(ended: dict[str, Ended], name
 def test_a_slow_or_absent_body_is_closed_in_time(ended: dict[str, Ended], name: str) -> None:
     """M: one clock for the whole body."""
     outcome, seconds = ended[name].outcome, ended[name].seconds
-    rule = f"{name}: closed between {EARLIEST:.1f} and {LATEST:.1f} s (408 or 400 or nothing), no 2xx"
+    rule = (
+        f"{name}: closed between {EARLIEST:.1f} and {LATEST:.1f} s (408 or 400 or nothing), no 2xx"
+    )
     assert seconds is not None, outcome.report(rule, "never closed")
     assert EARLIEST <= seconds <= LATEST, outcome.report(rule, f"closed after {seconds:.1f} s")
     assert set(outcome.statuses) <= {400, 408}, outcome.report(rule, "another answer")

@@ -74,9 +74,13 @@ def test_many_requests_may_be_one_record(tls: Server, version: ssl.TLSVersion) -
 
 
 @versions
-def test_a_record_may_be_larger_than_a_read(certificate: Certificate, version: ssl.TLSVersion) -> None:
+def test_a_record_may_be_larger_than_a_read(
+    certificate: Certificate, version: ssl.TLSVersion
+) -> None:
     """M: `chunk_size` 1,000, records of 16 KB: what is pending inside OpenSSL is read as well."""
-    with Server(ssl_options=certificate.options, trust=certificate.trust, chunk_size=1000) as server:
+    with Server(
+        ssl_options=certificate.options, trust=certificate.trust, chunk_size=1000
+    ) as server:
         body = pattern(40_000)
         with TLSClient(server, version=version) as client:
             client.send(request() * 300)
@@ -115,7 +119,9 @@ def test_a_slow_reader_gets_its_echo_whole(tls: Server, version: ssl.TLSVersion)
             client.socket.settimeout(1)
             client.incoming.write(client.socket.recv(4096))
         outcome = client.receive(1, within=10)
-    assert outcome.final and outcome.final[0].body == body, outcome.report("3 MiB unchanged", "not so")
+    assert outcome.final and outcome.final[0].body == body, outcome.report(
+        "3 MiB unchanged", "not so"
+    )
 
 
 @versions
@@ -130,7 +136,9 @@ def test_a_client_may_end_tls_properly(tls: Server, version: ssl.TLSVersion) -> 
             with contextlib.suppress(ssl.SSLError):
                 client.tls.unwrap()
             client.flush()
-            assert client.drain(within=2).closed, f"close_notify after {data!r}: still open after 2 s"
+            assert client.drain(within=2).closed, (
+                f"close_notify after {data!r}: still open after 2 s"
+            )
     assert tls.settled_descriptors(before, within=2) <= before
     assert not (found := tracebacks(tls.log(mark))), found
 
@@ -265,9 +273,13 @@ def after(data: bytes):
 
 
 ABRUPT = {
-    "at once": at_once, "half a hello": half_a_hello, "behind the hello": behind_the_hello,
-    "behind the server's hello": behind_the_servers_hello, "behind the handshake": behind_the_handshake,
-    "mid-header": after(request()[:-2]), "mid-body": after(post(b"Content-Length: 99", body=b"x")),
+    "at once": at_once,
+    "half a hello": half_a_hello,
+    "behind the hello": behind_the_hello,
+    "behind the server's hello": behind_the_servers_hello,
+    "behind the handshake": behind_the_handshake,
+    "mid-header": after(request()[:-2]),
+    "mid-body": after(post(b"Content-Length: 99", body=b"x")),
     "mid-answer": after(request(b"GET /big?n=5000000 HTTP/1.1")),
     "mid-stream": after(request(b"GET /flushed?n=5000000 HTTP/1.1")),
     "before an answer": after(request(b"GET /slow?seconds=0.1 HTTP/1.1")),
@@ -316,5 +328,7 @@ def test_connections_reset_before_accept_leave_no_descriptor(tls: Server, data: 
                 client.reset()
     tls.check_alive("after 100 connections reset before accept")
     after = tls.settled_descriptors(before + 2)
-    assert after <= before + 2, f"{before} descriptors before 100 resets with {data[:9]!r}, {after} after"
+    assert after <= before + 2, (
+        f"{before} descriptors before 100 resets with {data[:9]!r}, {after} after"
+    )
     assert not (found := tracebacks(tls.log(mark))), found

@@ -76,14 +76,19 @@ def test_an_unknown_coding_does_not_mean_no_body(server: Server, case: Case) -> 
 BOTH = {
     "Content-Length first": post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=BODY),
     "Content-Length last": post(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=BODY),
-    "the right length": post(b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(BODY), body=BODY),
+    "the right length": post(
+        b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(BODY), body=BODY
+    ),
     "length 0": post(b"Transfer-Encoding: chunked", b"Content-Length: 0", body=BODY),
     "length 4": post(b"Content-Length: 4", b"Transfer-Encoding: chunked", body=BODY),
     "a huge length": post(b"Content-Length: 999999", b"Transfer-Encoding: chunked", body=BODY),
     "mixed case": post(b"CONTENT-length: 5", b"TRANSFER-encoding: CHUNKED", body=BODY),
-    "far apart": post(b"Content-Length: 5", *[b"X: 1"] * 20, b"Transfer-Encoding: chunked", body=BODY),
-    "keep-alive asked": post(b"Connection: keep-alive", b"Content-Length: 5",
-                             b"Transfer-Encoding: chunked", body=BODY),
+    "far apart": post(
+        b"Content-Length: 5", *[b"X: 1"] * 20, b"Transfer-Encoding: chunked", body=BODY
+    ),
+    "keep-alive asked": post(
+        b"Connection: keep-alive", b"Content-Length: 5", b"Transfer-Encoding: chunked", body=BODY
+    ),
 }
 
 
@@ -92,11 +97,20 @@ def test_a_length_beside_a_coding_is_rejected(server: Server, case: Case) -> Non
     check(server, case)
 
 
-@table(*rows("M", "RFC 9112 §6.3", any_of(200, 400, silence=True, closes=True), BOTH, body=b"hello"),
-       *rows("M", "RFC 9112 §6.3", REJECTED_OR_501, {
-           "an unknown coding": post(b"Content-Length: 5", b"Transfer-Encoding: cow", body=b"hello"),
-           "identity": post(b"Content-Length: 5", b"Transfer-Encoding: identity", body=b"hello"),
-       }))
+@table(
+    *rows("M", "RFC 9112 §6.3", any_of(200, 400, silence=True, closes=True), BOTH, body=b"hello"),
+    *rows(
+        "M",
+        "RFC 9112 §6.3",
+        REJECTED_OR_501,
+        {
+            "an unknown coding": post(
+                b"Content-Length: 5", b"Transfer-Encoding: cow", body=b"hello"
+            ),
+            "identity": post(b"Content-Length: 5", b"Transfer-Encoding: identity", body=b"hello"),
+        },
+    ),
+)
 def test_a_length_beside_a_coding_never_frames_the_body(server: Server, case: Case) -> None:
     """M: rejected, or framed by chunked and then closed."""
     check(server, case)
