@@ -19,7 +19,7 @@ from minitornado.iostream import IOStream
 from .kernel import Client, Kernel
 from .lab import Lab, shown
 
-REAL_SECONDS = 2.0  # what a real kernel may take; it takes milliseconds
+REAL_SECONDS = 1.0  # what a real kernel may take; it takes milliseconds
 
 
 class Reader:
