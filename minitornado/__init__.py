@@ -13,6 +13,7 @@ is best read; each module's docstring has the picture:
     tcpserver         TCPServer: listening sockets in, streams out
       process           several processes on one port
     httputil          HTTP as data
+      http1parser       what its bytes mean
     http1connection   HTTP1Connection: one exchange; HTTP1ServerConnection: one after the other
     httpserver        HTTPServer, and _ServerRequestAdapter, which hands over the request
     ssliostream       SSLIOStream: the same, encrypted

@@ -47,42 +47,24 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
     """
 
     def __init__(
-        self,
-        request_callback: Application,
-        no_keep_alive: bool = False,
-        io_loop: IOLoop | None = None,
-        xheaders: bool = False,
-        ssl_options: Any = None,
-        protocol: str | None = None,
-        decompress_request: bool = False,
-        chunk_size: int | None = None,
-        max_header_size: int | None = None,
-        idle_connection_timeout: float | None = None,
-        body_timeout: float | None = None,
-        max_body_size: int | None = None,
-        max_buffer_size: int | None = None,
+        self, request_callback: Application, no_keep_alive: bool = False,
+        io_loop: IOLoop | None = None, xheaders: bool = False, ssl_options: Any = None,
+        protocol: str | None = None, decompress_request: bool = False,
+        chunk_size: int | None = None, max_header_size: int | None = None,
+        idle_connection_timeout: float | None = None, body_timeout: float | None = None,
+        max_body_size: int | None = None, max_buffer_size: int | None = None,
         trusted_downstream: Iterable[str] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.request_callback = request_callback
         self.no_keep_alive = no_keep_alive
         self.xheaders = xheaders
         self.protocol = protocol
         self.conn_params = HTTP1ConnectionParameters(
-            no_keep_alive=no_keep_alive,
-            decompress=decompress_request,
-            chunk_size=chunk_size,
-            max_header_size=max_header_size,
+            no_keep_alive=no_keep_alive, decompress=decompress_request, chunk_size=chunk_size,
+            max_header_size=max_header_size, max_body_size=max_body_size, body_timeout=body_timeout,
             header_timeout=idle_connection_timeout or DEFAULT_IDLE_TIMEOUT,
-            max_body_size=max_body_size,
-            body_timeout=body_timeout,
-        )
-        TCPServer.__init__(
-            self,
-            io_loop=io_loop,
-            ssl_options=ssl_options,
-            max_buffer_size=max_buffer_size,
-            read_chunk_size=chunk_size,
-        )
+        )  # fmt: skip
+        super().__init__(io_loop, ssl_options, max_buffer_size, read_chunk_size=chunk_size)
         self.trusted_downstream = frozenset(trusted_downstream or ())
         self._connections: set[HTTP1ServerConnection] = set()
 
@@ -142,12 +124,9 @@ class _HTTPRequestContext:
     """
 
     def __init__(
-        self,
-        stream: Any,
-        address: Any,
-        protocol: str | None,
+        self, stream: Any, address: Any, protocol: str | None,
         trusted_downstream: frozenset[str] = frozenset(),
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.address = address
         self.address_family = stream.socket.family
         # A unix socket has no address to speak of.

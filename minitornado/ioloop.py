@@ -128,11 +128,9 @@ class IOLoop:
         IOLoop._current.instance = None
 
     def __init__(
-        self,
-        make_current: bool | None = None,
-        poller: poller.Poller | None = None,
+        self, make_current: bool | None = None, poller: poller.Poller | None = None,
         time_func: Callable[[], float] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Make a loop, and make it current: always (True: there must be no other), never (False),
         or if the thread has no other (None).
         """
@@ -349,12 +347,9 @@ class IOLoop:
         return self._time_func()
 
     def add_timeout(
-        self,
-        deadline: float | datetime.timedelta,
-        callback: Callable[..., object],
-        *args: Any,
-        **kwargs: Any,
-    ) -> object:
+        self, deadline: float | datetime.timedelta, callback: Callable[..., object],
+        *args: Any, **kwargs: Any,
+    ) -> object:  # fmt: skip
         """Call back at `deadline` (a number, on the loop's clock) or after it (a timedelta)."""
         if isinstance(deadline, datetime.timedelta):
             return self.call_later(timedelta_to_seconds(deadline), callback, *args, **kwargs)
@@ -479,10 +474,7 @@ class PeriodicCallback:
     """
 
     def __init__(
-        self,
-        callback: Callable[[], object],
-        callback_time: float,
-        io_loop: IOLoop | None = None,
+        self, callback: Callable[[], object], callback_time: float, io_loop: IOLoop | None = None
     ) -> None:
         if callback_time <= 0:
             raise ValueError("Periodic callback must have a positive callback_time")

@@ -32,14 +32,8 @@ from typing import Any, ClassVar, TypeAlias
 from .concurrent import Future
 from .ioloop import IOLoop
 from .log import gen_log
-from .pending_read import (
-    PendingRead,
-    ReadBytes,
-    ReadUntil,
-    ReadUntilClose,
-    ReadUntilRegex,
-    UnsatisfiableReadError,
-)
+from .pending_read import PendingRead, ReadBytes, ReadUntil, ReadUntilClose, ReadUntilRegex
+from .pending_read import UnsatisfiableReadError as UnsatisfiableReadError
 
 Data: TypeAlias = bytes | bytearray | memoryview
 Socket: TypeAlias = socket.socket  # for places where `socket` is the stream's own
@@ -83,12 +77,9 @@ class BaseIOStream:
     encrypted: ClassVar[bool] = False
 
     def __init__(
-        self,
-        io_loop: IOLoop | None = None,
-        max_buffer_size: int | None = None,
-        read_chunk_size: int | None = None,
-        max_write_buffer_size: int | None = None,
-    ) -> None:
+        self, io_loop: IOLoop | None = None, max_buffer_size: int | None = None,
+        read_chunk_size: int | None = None, max_write_buffer_size: int | None = None,
+    ) -> None:  # fmt: skip
         self.io_loop: IOLoop = io_loop or IOLoop.current()
         self.max_buffer_size = max_buffer_size or MAX_BUFFER_SIZE
         # At most half of the buffer, so that the limit is met before it is far exceeded.
