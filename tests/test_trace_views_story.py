@@ -1,0 +1,346 @@
+"""The story: a sentence a step, none of which says more than the trace holds.
+
+Promised: the numbers and names in a sentence are those of its event; the edges under it exist,
+and point back; one GET is 15 to 25 steps; what the story says of bytes is what the client
+counted; the same trace is told in the same words, on every width, without colours, in ASCII.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import io
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+from trace_scenarios import DELEGATE, OK, RECV, SCRIPTS, SEND, Application, get, one, traced
+
+from minitornado import gen
+from minitornado.httputil import HTTPHeaders, HTTPServerRequest
+from minitornado.trace import Trace
+from minitornado.trace.drive import Driven
+from minitornado.trace.events import Event
+from minitornado.trace.views import Story, View
+from minitornado.trace.views.facts import Facts
+from minitornado.trace.views.sentences import RULES
+from minitornado.trace.views.story import Step
+
+pytestmark = pytest.mark.deadline(60)
+
+NAMES = [*SCRIPTS, "delegate", "stream"]
+WIDTHS = (80, 100, 120)
+
+
+async def in_pieces(request: HTTPServerRequest) -> None:
+    """An answer whose length nobody knows beforehand."""
+    request.connection.write_headers(OK, HTTPHeaders())
+    for _ in range(3):
+        await gen.sleep(0.05)
+        await request.connection.write(b"piece")
+    request.connection.finish()
+
+
+@functools.cache
+def recorded(name: str) -> tuple[Trace, Driven]:
+    """The trace of a scenario, and what its client saw; recorded once for all tests."""
+    logging.disable(logging.CRITICAL)
+    try:
+        if name == "delegate":
+            return traced(application=Application(), script=DELEGATE)
+        if name == "stream":
+            return traced(application=in_pieces, script=one((*SEND, get()), RECV))
+        return traced(name)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def told(name: str, **options: str) -> Story:
+    return Story(recorded(name)[0], **options)
+
+
+def printed(view: View, width: int = 80, colours: bool = False, encoding: str = "utf-8") -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    system = "truecolor" if colours else None
+    Console(
+        file=file, width=width, force_terminal=colours, color_system=system, _environ={}
+    ).print(view)
+    file.flush()
+    return file.buffer.getvalue().decode(encoding)
+
+
+def reachable(trace: Trace, event: Event) -> set[int]:
+    """What an event's edges lead to, however many of them."""
+    found: set[int] = set()
+    waiting = [event.seq]
+    while waiting:
+        at = trace[waiting.pop()]
+        edges = {at.parent, at.cause, at.link, at.of} - {None}
+        waiting += [edge for edge in edges if edge not in found]
+        found |= edges  # type: ignore[arg-type]
+    return found
+
+
+# ---- edges ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_edge_shown_leads_back_to_an_earlier_step(name: str) -> None:
+    for step in told(name):
+        assert all(number < step.number for _edge, number in step.edges()), step
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_edge_shown_is_made_of_edges_of_the_trace(name: str) -> None:
+    trace = recorded(name)[0]
+    story = told(name)
+    for step in story:
+        behind = reachable(trace, step.event)
+        for edge, number in step.edges():
+            other = story.steps[number - 1].event
+            # A coroutine's wait is told once, by the innermost of those that wait together.
+            same_wait = other.kind == "yield" and other.seq in {
+                seq - back for seq in behind for back in range(6)
+            }
+            assert other.seq in behind or same_wait, (edge, step)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_is_inside_of_a_bracket_that_was_open(name: str) -> None:
+    trace = recorded(name)[0]
+    story = told(name)
+    for step in story:
+        if step.within is not None:
+            around = story.steps[step.within - 1].event
+            closer = trace.closer(around)
+            assert around.seq < step.event.seq
+            assert closer is None or step.event.seq <= closer.seq  # a wait is what closes it
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_runs_off_the_loop_says_why_now_and_who_asked(name: str) -> None:
+    for step in told(name):
+        how = step.event.data.get("how")
+        if step.event.kind == "run" and how in ("fd", "timer") and step.event.fd != "listen1":
+            assert step.because is not None and step.asked is not None, step
+
+
+# ---- truth ----
+
+
+def words_of(event: Event, trace: Trace) -> str:
+    """All that a sentence about an event may be made of."""
+    facts = Facts(trace)
+    about = [event, *facts.effects(event), trace.closer(event) or event]
+    return " ".join(str(entry.to_dict()) for entry in about)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_in_a_sentence_is_a_number_of_its_event(name: str) -> None:
+    trace = recorded(name)[0]
+    for step in told(name):
+        held = set(re.findall(r"\d+(?:\.\d+)?", words_of(step.event, trace)))
+        held |= {f"{float(number):g}" for number in held}  # 1.0 is "1 second"
+        for number in re.findall(r"\d+(?:\.\d+)?", step.sentence.replace(",", "")):
+            assert number in held, (number, step.sentence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_in_a_sentence_is_a_name_of_its_event(name: str) -> None:
+    trace = recorded(name)[0]
+    known = re.compile(r"\b(?:\w+#\d+|c\d+r\d+|c\d+|listen\d+|[A-Z]+Error|E[A-Z]{4,}|\w*_\w+)\b")
+    said_anyway = {  # of what every such event is, whatever else it holds
+        "epoll_wait", "epoll_ctl", "add_callback", "_ServerRequestAdapter", "handle_stream",
+    }  # fmt: skip
+    for step in told(name):
+        held = words_of(step.event, trace)
+        for word in known.findall(step.sentence):
+            assert word in held or word in said_anyway, (word, step.sentence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bytes_of_the_story_are_those_that_the_client_counted(name: str) -> None:
+    trace, driven = recorded(name)
+    for conn in trace.connections():
+        received = sent = 0
+        for step in Story(trace, conn=conn):
+            if match := re.match(r"recv: ([\d,]+) bytes? of", step.sentence):
+                received += int(match[1].replace(",", ""))
+            if match := re.match(r"send: the kernel takes ([\d,]+) byte", step.sentence):
+                sent += int(match[1].replace(",", ""))
+        assert received == driven.sent[conn]
+        if name != "gone before the answer":
+            assert sent == driven.received[conn]
+
+
+def sentences(name: str, **options: str) -> list[str]:
+    return [step.sentence for step in told(name, **options)]
+
+
+def test_what_goes_wrong_is_said() -> None:
+    assert any("raises RuntimeError" in said for said in sentences("boom"))
+    assert any("500 Internal Server Error" in said for said in sentences("boom"))
+    assert any("400 Bad Request" in said for said in sentences("bad request"))
+    assert any("408 Request Timeout" in said for said in sentences("idle in the head"))
+    assert any("ECONNRESET" in said for said in sentences("gone before the answer"))
+    assert any("will never be complete" in said for said in sentences("body cut short"))
+
+
+def test_no_answer_is_claimed_for_a_request_that_never_came() -> None:
+    assert not [said for said in sentences("nothing said") if "answered" in said]
+    assert not [said for said in sentences("gone before the answer") if "is answered" in said]
+    assert [said for said in sentences("get") if "c1r1 is answered" in said]
+    assert not [said for said in sentences("get") if "c1r2 is answered" in said]
+
+
+def test_a_write_that_did_not_fit_says_how_much_the_kernel_took() -> None:
+    said = "\n".join(sentences("big"))
+    assert re.search(r"takes [\d,]+ bytes of 4,000,\d+ for c1; the rest waits", said)
+    assert "when c1 is readable and writable" in said
+
+
+def test_a_timeout_that_never_came_due_is_not_told() -> None:
+    assert not [said for said in sentences("get") if "_Deadline" in said]
+    assert [said for said in sentences("idle") if "_Deadline._wake in 10 seconds" in said]
+
+
+# ---- length ----
+
+
+def test_one_get_is_fifteen_to_twenty_five_steps_and_fewer_in_brief() -> None:
+    trace = recorded("get")[0]
+    story, brief = Story(trace, req="c1r1"), Story(trace, req="c1r1", brief=True)
+    assert 15 <= len(story) <= 25
+    assert 10 <= len(brief) < len(story)
+    assert seqs(brief) < seqs(story)
+
+
+def seqs(story: Story) -> set[int]:
+    return {step.event.seq for step in story}
+
+
+def test_a_get_is_told_in_the_order_in_which_it_travels() -> None:
+    keys = iter([step.key for step in told("get", req="c1r1")])
+    for key in (
+        "sleep", "accept", "handle-stream", "new-request", "start-read", "recv", "watch", "wait",
+        "sleep", "handle-events", "recv", "resolve", "enqueue", "resume",
+        "headers-received", "dispatch", "app", "write-headers", "send", "request-end",
+    ):  # fmt: skip
+        assert key in keys, key  # an iterator: each is looked for behind the one before
+
+
+def test_the_story_of_one_connection_has_nothing_of_another() -> None:
+    for conn, other in (("c1", "c2"), ("c2", "c1")):
+        for step in told("two clients", conn=conn):
+            if step.event.kind != "poll":  # it reports whoever is ready
+                assert not re.search(rf"\b{other}", step.sentence), step
+                assert step.event.conn != other
+
+
+def test_the_story_of_a_request_has_nothing_of_a_later_one() -> None:
+    assert not [said for said in sentences("two", req="c1r1") if "c1r2" in said]
+
+
+# ---- looks ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_story_fits_its_width_with_and_without_colours(name: str) -> None:
+    story = told(name)
+    for width in WIDTHS:
+        plain = printed(story, width)
+        assert max(map(len, plain.splitlines())) <= width
+        assert "\x1b" not in plain
+        coloured = printed(story, width, colours=True)
+        assert "\x1b[" in coloured
+        assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+
+
+def test_every_step_names_its_layer_and_every_edge_is_written() -> None:
+    story = told("post in parts")
+    text = story.text(80)
+    for step in story:
+        assert re.search(rf"^ *{step.number} {step.event.layer} ", text, re.M)
+    flat = re.sub(r"\s+", " ", text)
+    for step in story:
+        for edge, number in step.edges():
+            assert f"{edge} {number}" in flat
+
+
+def test_no_edge_is_broken_at_the_end_of_a_line() -> None:
+    for line in told("get").text(80).splitlines():
+        assert not re.search(r"(because|because of|asked|asked at| in)$", line), line
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    assert printed(told("get"), encoding="ascii").isascii()
+
+
+def test_an_empty_trace_has_an_empty_story() -> None:
+    assert len(Story(Trace())) == 0
+    assert Story(Trace()).text() == ""
+
+
+def test_twenty_recordings_are_told_in_the_same_bytes() -> None:
+    texts = {Story(traced("get")[0]).text(80) for _ in range(20)}
+    assert len(texts) == 1
+
+
+def test_a_loaded_trace_is_told_as_the_live_one(tmp_path: object) -> None:
+    trace = recorded("chunked")[0]
+    path = f"{tmp_path}/trace.jsonl"
+    trace.dump(path)
+    assert Story(Trace.load(path)).text(100) == Story(trace).text(100)
+
+
+def test_a_notebook_gets_html_and_plain_text() -> None:
+    bundle = told("get")._repr_mimebundle_()
+    assert bundle["text/html"].startswith("<pre") and "because of" in bundle["text/html"]
+    assert bundle["text/plain"] == told("get").text()
+
+
+# ---- rules ----
+
+
+def functions_of_the_stack() -> Iterator[str]:
+    for module in (
+        "poller", "waker", "ioloop", "concurrent", "gen", "iostream", "netutil", "tcpserver",
+        "http1connection", "httpserver", "ssliostream",
+    ):  # fmt: skip
+        found = importlib.import_module(f"minitornado.{module}")
+        for name, entry in vars(found).items():
+            yield name
+            if inspect.isclass(entry):
+                yield from vars(entry)
+
+
+def test_every_rule_speaks_of_functions_that_exist() -> None:
+    syscalls = {"accept", "recv", "recv_into", "send", "epoll_ctl"}
+    known = set(functions_of_the_stack()) | syscalls
+    for rule in RULES:
+        assert set(rule.names) <= known, rule
+
+
+def test_every_rule_has_something_to_say_in_some_scenario() -> None:
+    used: set[int] = set()
+    for name in NAMES:
+        trace = recorded(name)[0]
+        facts = Facts(trace)
+        for event in trace:
+            used |= {at for at, rule in enumerate(RULES) if _fits(rule, event, facts)}
+    unused = [rule for at, rule in enumerate(RULES) if at not in used]
+    assert not unused
+
+
+def _fits(rule: object, event: Event, facts: Facts) -> bool:
+    own = event.name.rpartition(".")[2]
+    fits = rule.kind == event.kind and (not rule.names or own in rule.names)  # type: ignore[attr-defined]
+    return fits and rule.say(event, facts) is not None  # type: ignore[attr-defined]
+
+
+def test_a_step_says_what_it_is_because_of_in_words() -> None:
+    step = Step(3, Event(9, "run", "f", layer="app"), "f runs.", None, 2, 1)
+    assert step.edges() == [("because of", 2), ("asked at", 1)]
