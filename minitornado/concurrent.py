@@ -101,14 +101,14 @@ class Future(Generic[T]):
         error = self.exception()
         return None if error is None else (type(error), error, error.__traceback__)
 
-    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
-        """Call `callback(future)` when the Future is done: inside `set_result`, or now if it is."""
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+        """Call `fn(future)` when the Future is done: inside `set_result`, or now if it is."""
         if self._done:
-            callback(self)
+            fn(self)
         elif self._callbacks is None:
-            self._callbacks = [callback]
+            self._callbacks = [fn]
         else:
-            self._callbacks.append(callback)
+            self._callbacks.append(fn)
 
     def set_result(self, result: T) -> None:
         """Resolve with `result`, and call everybody who waits before returning."""
