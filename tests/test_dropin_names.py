@@ -213,7 +213,7 @@ def rows() -> Iterator[Any]:
         yield pytest.param(line, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("line", rows())
+@pytest.mark.parametrize("line", list(rows()))
 def test_a_call_written_for_tornado_fits(line: str):
     module, name, theirs = parse(line)
     ours = inspect.signature(find(module, name))
