@@ -84,7 +84,7 @@ class Lanes(Picture):
         events = [event for event in select.about(trace, conn, req) if _shown(event, facts)]
         chosen = Trace(events, trace.meta, trace.whole)
         at = {event.seq: row for row, event in enumerate(events)}
-        self.title = title or f"One request through the stack: {req or conn or 'all'}"
+        self.title = title or _title(conn, req)
         self.rows = [_row(event, chosen, at, facts) for event in events]
         self.bars = _bars(events, chosen, at)
         self.bands = _bands(events, trace)
@@ -107,6 +107,11 @@ class Lanes(Picture):
 
 
 # ---- the layout ----
+
+
+def _title(conn: str | None, req: str | None) -> str:
+    what = f"Request {req}" if req else f"Connection {conn}" if conn else "What happened"
+    return f"{what}, through the stack"
 
 
 def lane_of(event: Event) -> int:
@@ -138,7 +143,9 @@ def _shown(event: Event, facts: Facts) -> bool:
             return event.name not in _QUIET_SYSCALLS
         case "run":
             # A Runner, or what a Future calls, only hands on; what it hands on has a row.
-            return event.layer not in _PASS_ON and not event.name.endswith("lambda")
+            return how == "timer" or (
+                event.layer not in _PASS_ON and not event.name.endswith("lambda")
+            )
         case "resume":
             # A coroutine that another one awaits goes on with it: one row for all of them.
             around = facts.trace.get(event.parent)

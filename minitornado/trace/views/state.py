@@ -21,13 +21,14 @@ class State:
     queued    handle -> name of the callback, in the order in which they will run
     timers    handle -> name of the callback
     watched   fd -> the events asked for, as the kernel knows them
-    objects   object -> {attribute: value}, of what has changed so far
+    buffers   connection -> bytes in its stream's read and write buffer, as last recorded: an
+              event tells of a change when the function that made it has returned
     """
 
     queued: dict[int, str] = field(default_factory=dict)
     timers: dict[int, str] = field(default_factory=dict)
     watched: dict[str, str] = field(default_factory=dict)
-    objects: dict[str, dict[str, object]] = field(default_factory=dict)
+    buffers: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Take one more event into account."""
@@ -44,9 +45,12 @@ class State:
             self.timers.pop(handle, None)
         elif event.kind == "syscall":
             self._apply_syscall(event)
-        if event.obj is not None and data.get("delta"):
-            changed = self.objects.setdefault(event.obj, {})
-            changed.update({name: after for name, (_before, after) in data["delta"].items()})
+        if event.conn is not None and "Stream#" in (event.obj or ""):
+            read, write = self.buffers.get(event.conn, (0, 0))
+            delta = data.get("delta") or {}
+            self.buffers[event.conn] = (
+                delta.get("rbuf", (0, read))[1], delta.get("wbuf", (0, write))[1],
+            )  # fmt: skip
 
     def _apply_syscall(self, event: Event) -> None:
         if event.fd is None or event.data.get("error") is not None:
@@ -59,14 +63,19 @@ class State:
         elif event.name == "close":
             self.watched.pop(event.fd, None)
 
-    def lines(self) -> list[tuple[str, str]]:
-        """Return the state in words: `[("ready to run", "Runner.run"), ...]`."""
+    def lines(self, conn: str | None = None) -> list[tuple[str, str]]:
+        """Return the state in words: `[("ready queue", "Runner.run"), ...]`."""
         watched = ", ".join(f"{fd} {events}" for fd, events in self.watched.items())
-        return [
+        lines = [
             ("ready queue", ", ".join(self.queued.values()) or "empty"),
             ("timers", ", ".join(self.timers.values()) or "none"),
             ("epoll watches", watched or "nothing"),
         ]
+        if conn in self.buffers:
+            read, write = self.buffers[conn]
+            said = f"{words.size(read)} to be read, {words.size(write)} to be sent"
+            lines.append((f"{conn} buffers", said))
+        return lines
 
 
 def lines_at(trace: Trace, moments: Collection[int]) -> dict[int, list[tuple[str, str]]]:
@@ -76,5 +85,5 @@ def lines_at(trace: Trace, moments: Collection[int]) -> dict[int, list[tuple[str
     for event in trace.whole:
         state.apply(event)
         if event.seq in moments:
-            found[event.seq] = state.lines()
+            found[event.seq] = state.lines(event.conn)
     return found
