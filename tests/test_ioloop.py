@@ -741,6 +741,12 @@ def test_a_forked_child_can_not_start_its_parents_loop(io_loop: IOLoop):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def test_and_the_error_says_what_to_do(fake: Fake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(RuntimeError, match=r"before fork\(\): make one in each child"):
+        fake[0].start()
+
+
 # ---- handlers ----
 
 
@@ -923,6 +929,13 @@ def test_a_removed_timeout_is_neither_run_nor_waited_for(fake: Fake):
     with pytest.raises(SleepsForEver):
         loop.start()
     assert kernel.sleeps == [None]
+
+
+def test_a_removed_timeout_is_taken_off_when_its_time_comes(fake: Fake):
+    loop, _ = fake
+    loop.remove_timeout(loop.call_later(0, broken))
+    spin(loop)
+    assert (loop._timeouts, loop._cancelled_timeouts) == ([], 0)
 
 
 def test_a_timeout_that_is_removed_while_it_is_due_does_not_run(fake: Fake):

@@ -575,6 +575,17 @@ def test_writes_to_a_full_pipe_do_not_keep_the_loop_spinning(io_loop: IOLoop):
         assert stream.socket.calls["send"] == before
 
 
+def test_a_full_pipe_takes_nothing_and_that_is_no_error(io_loop: IOLoop):
+    with stream_and_peer(io_loop) as (stream, peer):
+        stream.socket.take = 0
+        future = stream.write(b"hello")
+        assert (outcome(future), stream.writing()) == ("pending", True)
+        stream.socket.take = None
+        turns(io_loop)
+        assert outcome(future) is None
+        assert peer.recv(100) == b"hello"
+
+
 def test_megabytes_go_through_in_both_directions_at_once(io_loop: IOLoop):
     data = os.urandom(1_000_000) * 3
 
@@ -629,7 +640,9 @@ def test_closed_streams_read_what_is_in_store_and_write_nothing(scripted: Script
     stream = scripted.stream
     stream.reads += [b"abcdef"]
     stream.read_bytes(1)
+    assert not stream.at_eof()
     stream.close()
+    assert stream.at_eof()
     assert outcome(stream.read_bytes(2)) == b"bc"
     assert outcome(stream.read_until(b"x")) == StreamClosedError
     assert outcome(stream.read_until_close()) == b"def"
@@ -775,6 +788,7 @@ def test_the_peers_last_word_does_not_cost_it_our_answer(scripted: Scripted):
     scripted.tell(READ)
     assert outcome(read) == StreamClosedError
     assert not stream.closed()
+    assert stream.at_eof()
     assert scripted.wanted == WRITE  # an end stays readable for ever
     assert outcome(stream.read_until_close()) == b""
     scripted.tell(WRITE)
