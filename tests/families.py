@@ -30,11 +30,15 @@ PATIENCE = 10.0
 
 # In front of every script: a log to read, and a clear state of signals whatever runs the tests.
 PREAMBLE = """
-import logging, os, signal, socket, sys
+import logging, os, signal, socket, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+def wait_for_a_signal():
+    # Not pause(): it would sleep on a signal whose handler is yet to run.
+    while True:
+        time.sleep(0.01)
 """
 
 

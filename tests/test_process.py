@@ -26,7 +26,7 @@ WAITING = """
     number = fork_processes({0})
     assert task_id() == number
     say(number, os.getpid())
-    signal.pause()
+    wait_for_a_signal()
 """
 
 
@@ -109,7 +109,7 @@ def test_restarts_end_and_so_do_the_other_children() -> None:
             assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
             sys.exit(3)
         if number == 0:
-            signal.pause()
+            wait_for_a_signal()
         say("again")
         sys.exit(1)
     """) as family:
@@ -136,7 +136,7 @@ def test_children_have_the_handlers_that_were_set_before_the_fork() -> None:
         signal.signal(signal.SIGTERM, stop)
         fork_processes(2)
         say("ready")
-        signal.pause()
+        wait_for_a_signal()
     """) as family:
         assert family.lines(2) == ["ready"] * 2
         family.signal(signal.SIGTERM)
@@ -183,7 +183,7 @@ def test_a_signal_to_the_parent_at_the_moment_of_a_fork_ends_all(strike: str) ->
         os.fork = fork_and_be_told
         process.fork_processes(5)
         say("child")
-        signal.pause()
+        wait_for_a_signal()
     """) as family:
         assert family.wait() == -signal.SIGTERM
         # Nobody is forked any more once the signal is known.
@@ -203,7 +203,7 @@ def test_a_signal_while_a_child_is_waited_for_leaves_nobody_behind() -> None:
         number = process.fork_processes(2)
         if number == 0:
             sys.exit(1)
-        signal.pause()
+        wait_for_a_signal()
     """) as family:
         assert family.wait() == -signal.SIGTERM
         assert "restarting" not in family.log()
@@ -232,7 +232,7 @@ def test_a_fork_that_fails_ends_those_that_were_forked() -> None:
         except BlockingIOError as error:
             say("parent:", error)
             sys.exit(4)
-        signal.pause()
+        wait_for_a_signal()
     """) as family:
         assert family.line() == "parent: [Errno 11] no more processes"
         assert family.wait() == 4
@@ -284,7 +284,7 @@ def test_a_childs_own_exception_does_not_end_its_siblings() -> None:
             sys.exit(0)
         say("child 0")
         try:
-            signal.pause()
+            wait_for_a_signal()
         except ValueError:
             say("told to stop as well")
     """) as family:

@@ -186,6 +186,7 @@ def test_a_socket_that_somebody_else_has_closed_can_be_stopped(io_loop: IOLoop) 
     io_loop.remove_handler(sock)
     sock.close()
     server.stop()
+    assert server._sockets == {}
 
 
 def test_a_handler_may_stop_the_server(io_loop: IOLoop) -> None:
@@ -335,8 +336,8 @@ def test_no_number_is_one_process_a_core(way: str) -> None:
     with Family(program(way, 0, cores=3)) as family:
         int(family.line())
         assert len(ready(family, 3)) == 3
-        family.signal(signal.SIGINT)
-        assert family.wait() == -signal.SIGINT
+        family.signal(signal.SIGTERM)
+        assert family.wait() == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("way", FORKING)
