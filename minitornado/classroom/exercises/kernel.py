@@ -107,7 +107,8 @@ class ScriptedSocket:
         self.incoming = bytearray()
         self.outgoing = bytearray()
         self.room = 1 << 30  # bytes that the kernel will still take
-        self.ended = False
+        self.ended = False  # the client has said its last byte
+        self.reset = False  # it is gone, and wants no byte more
         self.closed = False
         self.recvs = 0  # calls
 
@@ -167,6 +168,9 @@ class ScriptedSocket:
     def _check_open(self) -> None:
         if self.closed:
             raise OSError(errno.EBADF, "Bad file descriptor")
+        if self.reset:
+            self.kernel.lab.event(f"{self.name} has reset the connection")
+            raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
 
 class ScriptedListener(ScriptedSocket):

@@ -1,0 +1,25 @@
+"""Keeps the rest, and does not ask for WRITE."""
+
+
+class BaseIOStream:
+    def write(self, data):
+        if self._closed:
+            raise StreamClosedError(self.error)
+        if isinstance(data, memoryview):
+            data = data.cast("B")
+        if self.max_write_buffer_size is not None and (
+                len(self._write_buffer) + len(data) > self.max_write_buffer_size):
+            raise StreamBufferFullError("Reached maximum write buffer size")
+        sent = 0
+        if not self._write_buffer and not self._connecting:
+            sent = self._send(data)
+            if sent == len(data):
+                return SENT
+        future = Future()
+        if self._closed:
+            self._fail(future)
+            return future
+        self._write_buffer += memoryview(data)[sent:]
+        self._bytes_buffered += len(data) - sent
+        self._write_futures.append((self._bytes_buffered, future))
+        return future

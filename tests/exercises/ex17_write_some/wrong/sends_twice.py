@@ -1,0 +1,24 @@
+"""Keeps everything, what was sent as well."""
+
+
+class BaseIOStream:
+    def write(self, data):
+        if self._closed:
+            raise StreamClosedError(self.error)
+        if isinstance(data, memoryview):
+            data = data.cast("B")
+        if self.max_write_buffer_size is not None and (
+                len(self._write_buffer) + len(data) > self.max_write_buffer_size):
+            raise StreamBufferFullError("Reached maximum write buffer size")
+        if not self._write_buffer and not self._connecting and self._send(data) == len(data):
+            return SENT
+        future = Future()
+        if self._closed:
+            self._fail(future)
+            return future
+        self._write_buffer += data
+        self._bytes_buffered += len(data)
+        self._write_futures.append((self._bytes_buffered, future))
+        if not self._connecting:
+            self._add_io_state(IOLoop.WRITE)
+        return future
