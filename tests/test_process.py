@@ -282,8 +282,8 @@ def test_a_childs_own_exception_does_not_end_its_siblings() -> None:
         except ValueError as error:
             say("child 1:", error)
             sys.exit(0)
-        say("child 0")
         try:
+            say("child 0")
             wait_for_a_signal()
         except ValueError:
             say("told to stop as well")
