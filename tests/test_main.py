@@ -24,6 +24,7 @@ import pytest
 
 from minitornado.cli import arguments, main, output, serve
 from minitornado.cli.output import Complaint
+from minitornado.cli.views import NAMES as VIEWS
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = 30.0  # seconds for a command on a loaded machine; none needs two on a free one
@@ -72,10 +73,12 @@ class Serve:
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_for(r"one of /hello")
-        match = re.search(r"http://127\.0\.0\.1:(\d+)", self.text)
-        assert match is not None
-        self.port = int(match[1])
+        try:
+            self.wait_for(r"one of /hello")
+        except BaseException:
+            self.__exit__()
+            raise
+        self.port = int(re.findall(r"http://127\.0\.0\.1:(\d+)", self.text)[0])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -322,6 +325,227 @@ def test_serve_ends_when_nobody_reads_its_log_any_more():
     assert done.stderr == ""
 
 
+# ---- the main job, trace, show ----
+
+
+@pytest.fixture(scope="module")
+def main_job() -> subprocess.CompletedProcess[str]:
+    return run()
+
+
+def test_the_main_job_shows_one_request_and_ends_well(main_job: subprocess.CompletedProcess[str]):
+    assert (main_job.returncode, main_job.stderr) == (0, "")
+    assert_readable(main_job.stdout)
+    lines = main_job.stdout.splitlines()
+    assert lines[0] == "One request, GET /hello, over a real socket: its callbacks as they run"
+    for title in ("The same as a story", "What it took", "Try next"):
+        assert title in lines
+    assert "The answer: HTTP/1.1 200 OK" in main_job.stdout
+    assert "hello world" in lines
+
+
+def test_the_main_job_takes_less_than_two_seconds():
+    begun = time.monotonic()
+    before = os.times()
+    assert run().returncode == 0
+    after = os.times()
+    # Of the processor's time, since a machine that has other things to do is not our affair.
+    used = (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    )
+    assert min(used, time.monotonic() - begun) < 2.0
+
+
+def test_what_it_took_is_what_the_log_shows(main_job: subprocess.CompletedProcess[str]):
+    log, _, rest = main_job.stdout.partition("The same as a story")
+    took = rest.partition("What it took")[2]
+    for word, pattern in (
+        ("epoll_ctl", r"kernel +epoll_ctl"), ("accept", r"kernel +accept"),
+        ("recv", r"kernel +recv"), ("send", r"kernel +send"), ("polls?", r"kernel +epoll_wait"),
+    ):  # fmt: skip
+        (number,) = re.findall(rf"^ *(\d+) {word}\b", took, re.MULTILINE)
+        assert int(number) == len(re.findall(pattern, log)), word
+    assert len(set(re.findall(r"── turn (\d+) ", log))) == int(
+        re.findall(r"^ *(\d+) turns?\b", took, re.MULTILINE)[0]
+    )
+
+
+def test_what_to_try_next_works(main_job: subprocess.CompletedProcess[str]):
+    lines = main_job.stdout.partition("Try next\n")[2].splitlines()
+    commands = [line.split("  ")[1].removeprefix("python -m minitornado ") for line in lines]
+    assert len(commands) >= 3
+    for command in commands:
+        if command != "serve":
+            done = run(*command.split())
+            assert (done.returncode, done.stderr) == (0, ""), command
+
+
+def test_twenty_runs_of_the_main_job_print_the_same():
+    outputs = {run(env={**ENVIRONMENT, "PYTHONHASHSEED": str(seed)}).stdout for seed in range(20)}
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["/echo", "--data", "hello"],
+        ["/stream"],
+        ["/big?n=300000", "--view", "counts"],
+        ["/slow?seconds=0.01", "--level", "chain"],
+        ["/boom", "--view", "turns"],
+        ["/hello", "--header", "Connection: close", "--level", "full"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_three_traces_of_a_request_print_the_same(words: list[str]):
+    outputs = {run("trace", *words).stdout for _ in range(3)}
+    assert len(outputs) == 1
+    assert outputs != {""}
+
+
+VIEW_OPTIONS = [
+    [], *(["--level", level] for level in arguments.LEVELS), *(["--view", name] for name in VIEWS),
+    ["--view", "tree", "--level", "full"], ["--event", "20"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", VIEW_OPTIONS, ids=lambda options: " ".join(options) or "none")
+def test_every_view_reads_in_a_pipe_and_shows_a_file_as_it_showed_the_request(
+    options: list[str], tmp_path: Path
+):
+    file = str(tmp_path / "trace.jsonl")
+    traced = run("trace", "/echo", "--data", "abc", "--json", file, *options)
+    assert (traced.returncode, traced.stderr) == (0, "")
+    assert_readable(traced.stdout)
+    shown = run("show", file, *options)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    view, _, answer = traced.stdout.partition("\nThe answer: ")
+    assert answer.endswith(" with this body:\nabc\n")
+    assert view == shown.stdout
+    assert len(view.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["/nowhere"], "The answer: HTTP/1.1 404 Not Found"),
+        (["/boom"], "The answer: HTTP/1.1 500 Internal Server Error"),
+        (["/hello", "--method", "HEAD"], "0 of them its body"),
+        (["/hello", "--method", "PUT"], "The answer: HTTP/1.1 405 Method Not Allowed"),
+        (["/status?code=204"], "The answer: HTTP/1.1 204 No Content"),
+        (["/stream"], "The answer: HTTP/1.1 200 OK"),
+        (["/big?n=3000000"], "3,000,000 of them its body"),
+        (["/headers", "--header", "Host: a", "--header", "X-One: 1"],
+         '[["Host", "a"], ["X-One", "1"]]'),
+        (["/echo", "--method", "POST", "--header", "Content-Length: x"],
+         "The answer: HTTP/1.1 400 Bad Request"),
+        (["/hello", "--header", "Connection: close"], "hello world"),
+        (["/echo", "--header", "Transfer-Encoding: chunked", "--data", "3\r\nabc\r\n0\r\n\r\n"],
+         "body:\nabc\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_trace_says_what_was_answered(words: list[str], answer: str):
+    done = run("trace", *words, "--view", "counts")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert answer in done.stdout
+
+
+def test_a_request_that_never_ends_is_no_reason_to_wait():
+    done = run("trace", "/echo", "--header", "Content-Length: 9", "--data", "abc")
+    assert done.returncode == 0
+    assert "There was no answer." in done.stdout
+
+
+def test_a_trace_that_can_not_be_written_is_a_sentence():
+    done = run("trace", "--json", "/nowhere/x.jsonl")
+    assert done.returncode == 1
+    assert done.stderr == "minitornado: can't write /nowhere/x.jsonl: no such file or directory\n"
+
+
+def test_an_event_that_is_not_there_is_a_sentence():
+    done = run("trace", "--event", "99999")
+    assert done.returncode == 2
+    sentence = r"minitornado: there is no event 99999: they go from 1 to \d+\n"
+    assert re.fullmatch(sentence, done.stderr)
+
+
+def test_files_that_are_nearly_traces_are_refused(tmp_path: Path):
+    file = tmp_path / "trace.jsonl"
+    run("trace", "--json", str(file))
+    header, first, *_ = file.read_text().splitlines()
+    for text in ("", "{}", "[]", "\0\xff", header + "\n{", header + "\n[]", header + "\n{}",
+                 header + "\n" + first[:-5]):  # fmt: skip
+        file.write_bytes(text.encode("latin-1"))
+        done = run("show", str(file))
+        assert done.returncode == 2, text
+        assert done.stderr == f"minitornado: {file} is no trace: `trace --json FILE` writes them\n"
+    file.write_text(header.replace('"version":1', '"version":99'))
+    assert run("show", str(file)).stderr == f"minitornado: {file} has version 99, not 1\n"
+
+
+# ---- serve, traced ----
+
+
+@pytest.mark.parametrize("level", arguments.LEVELS)
+def test_serve_logs_every_request_and_what_goes_wrong_at_each_level(level: str):
+    with Serve("--level", level) as process:
+        for number in (1, 2):
+            assert process.get("/hello") == b"hello world"
+            process.wait_for(rf"c{number}r1")
+        with process.raw() as sock:
+            sock.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+        process.wait_for(r"c3")
+        with process.raw() as sock:
+            sock.sendall(b"no request\r\n\r\n")
+            assert sock.recv(1000).startswith(b"HTTP/1.1 400 ")
+        process.wait_for(r"Malformed HTTP message from 127\.0\.0\.1")
+        assert process.get("/boom") == b"500 Internal Server Error\n"
+        assert process.get() == b"hello world"
+        process.wait_for(r"c6")
+        assert process.end(signal.SIGINT) == 0
+        assert "tracer-error" not in process.text
+
+
+def test_a_signal_ends_a_traced_server_well_too():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with Serve() as process, process.raw():
+            process.get()
+            assert process.end(number) == 0
+            assert "Traceback" not in process.text
+
+
+# ---- how it looks ----
+
+
+def test_no_color_and_dumb_terminals_are_respected():
+    command = "minitornado trace --level chain"
+    colours = "\x1b["
+    in_terminal = f"script -qec '{command}' /dev/null"
+    if not Path("/usr/bin/script").exists():
+        pytest.skip("no script command to make a terminal with")
+    terminal = {**ENVIRONMENT, "TERM": "xterm-256color"}
+    assert colours in shell(in_terminal, env=terminal).stdout
+    for change in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        text = shell(in_terminal, env={**terminal, **change}).stdout
+        assert re.findall(r"\x1b\[[0-9;]*3[0-9]", text) == [], change
+
+
+def test_a_c_locale_gets_ascii():
+    done = shell("minitornado", env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "?" not in done.stdout
+
+
+@pytest.mark.parametrize("words", ["", "trace --level full", "trace --view lanes"])
+def test_head_may_have_enough(words: str):
+    done = shell(f"minitornado {words} | head -2; echo ${{PIPESTATUS[0]}}")
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stdout.splitlines()[-1] in ("141", "0")  # 0: it was through before head was
+    assert done.stderr == ""
+
+
 # ---- terminals, pipes, files, nobody ----
 
 
@@ -337,7 +561,7 @@ def test_nobody_listening_at_all_is_no_reason_to_fail():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_gets_one_sentence():
-    done = shell("minitornado --help > /dev/full")
+    done = shell("minitornado trace > /dev/full")
     assert done.returncode == 1
     assert done.stderr == "minitornado: can't write the output: no space left on device\n"
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from . import views
 from .output import PROGRAM
 
 LEVELS = ("story", "chain", "full")
@@ -136,10 +137,16 @@ def _add_show(commands: Any) -> None:
 
 
 def _add_view(parser: argparse.ArgumentParser) -> None:
-    from .views import NAMES
-
-    names = ", ".join(NAMES)
-    parser.add_argument("--view", choices=NAMES, help=f"another way to look at it: {names}")
+    parser.add_argument(
+        "--view", choices=list(views.NAMES), metavar="V",
+        help="another way to look at it, see below",
+    )  # fmt: skip
+    parser.add_argument(
+        "--event", type=number, metavar="N",
+        help="the event that --view why explains (default: the last send)",
+    )  # fmt: skip
+    listed = "\n".join(f"  {name:8}{what}" for name, what in views.NAMES.items())
+    parser.epilog = f"views:\n{listed}\n\n{parser.epilog}"
 
 
 # ---- types of arguments: each returns the value, or says what is wrong with it ----
@@ -153,6 +160,17 @@ def port(text: str) -> int:
     """
     if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def number(text: str) -> int:
+    """Return an event's number.
+
+    >>> number("12")
+    12
+    """
+    if not re.fullmatch("[0-9]{1,12}", text):
+        raise argparse.ArgumentTypeError(f"an event has a number, as in the log; not {text!r}")
     return int(text)
 
 

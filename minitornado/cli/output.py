@@ -73,7 +73,11 @@ def console() -> Console:
     """A console on stdout; colours, width and NO_COLOR are rich's to find out."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # to guard_output; rich's own would exit, with status 1
+
+    return OurConsole(highlight=False)
 
 
 def reason_of(error: OSError) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import logging
 import signal
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitornado.demo.application import ROUTES, application
 from minitornado.demo.server import DemoServer
@@ -16,10 +17,18 @@ from minitornado.httpserver import HTTPServer
 from minitornado.ioloop import IOLoop
 from minitornado.netutil import bind_sockets
 
-from .output import Complaint, reason_of
+from .output import Complaint, console, reason_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from minitornado.trace import Trace
 
 # How long exchanges that have begun may go on after Ctrl-C.
 DRAIN_SECONDS = 1.0
+
+# How many events of each connection are remembered: some twenty requests' worth.
+RING_EVENTS = 2000
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,8 +55,7 @@ class _Serving:
         self.loop: IOLoop = IOLoop.current()
         # Traced, the chain tells of requests that end in the middle; so it is the plain server.
         self.server = DemoServer() if options.no_trace else HTTPServer(application)
-        self.stopping = False
-        self._asked = False
+        self.stopping = False  # since a signal has come, or nobody reads the log
         self._error: BaseException | None = None
 
     def run(self) -> None:
@@ -63,14 +71,13 @@ class _Serving:
         if not self.stopping:
             self.stopping = True
             self._error = error
-            self.loop.add_callback(self._drain)
+            self.loop.add_callback_from_signal(self._drain)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         # A handler that blocks keeps the loop from hearing the first one; the second ends it.
-        if self._asked:
+        if self.stopping:
             raise KeyboardInterrupt
-        self._asked = True
-        self.loop.add_callback_from_signal(self.stop)
+        self.stop()
 
     async def _drain(self) -> None:
         self.server.stop()
@@ -128,4 +135,31 @@ def _log_to_stderr(serving: _Serving) -> None:
 
 
 def _start_tracer(serving: _Serving, level: str) -> Any:
-    raise Complaint("not yet")
+    from minitornado.trace import Event, Tracer, views
+
+    from .trace import Printer
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in a pipe too: `| grep` wants to see it now
+    screen = console()
+    tracer: Tracer
+    if level == "story":
+        teller = Printer(lambda event: _tell(event, tracer.trace, screen), serving.stop)
+    else:
+        teller = Printer(views.Live(screen, level=level), serving.stop)
+
+    def sink(event: Event) -> None:
+        if not serving.stopping:  # how the server takes leave is nobody's request
+            teller(event)
+
+    tracer = Tracer(sink=sink, ring=RING_EVENTS)
+    return tracer.start()
+
+
+def _tell(event: Any, trace: Trace, screen: Console) -> None:
+    """Print the story of a request that has just ended."""
+    if event.kind == "end" and event.name == "request":
+        from minitornado.trace.views import Story
+
+        screen.print(Story(trace, req=event.req))
+        screen.print()

@@ -54,6 +54,8 @@ def record(
     script = [("connect", "k1"), ("send", "k1", request), ("recv", "k1"), ("close", "k1")]
     with tracing(sink=sink) as trace:
         client = drive(server, script)
+    for event in trace.filter(kind="note", name="tracer-error"):
+        raise Complaint(f"the tracer has failed, so part of this is missing: {event.data['text']}")
     return trace, client.answers.get("c1", b"")
 
 
@@ -77,7 +79,7 @@ class Printer:
     """
 
     def __init__(
-        self, log: Callable[[Event], object], failed: Callable[[], object] | None = None
+        self, log: Callable[[Event], object], failed: Callable[[OSError], object] | None = None
     ) -> None:
         self._log = log
         self._failed = failed
@@ -90,7 +92,7 @@ class Printer:
             except OSError as error:
                 self._error = error
                 if self._failed is not None:
-                    self._failed()
+                    self._failed(error)
 
     def check(self) -> None:
         """Raise the error that printing ended with, if it did."""

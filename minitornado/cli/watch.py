@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from minitornado.trace import Trace
 
 NEXT = (
-    ("trace /stream --view lanes", "an answer in five pieces, as a picture"),
+    ("trace /stream --view lanes", "an answer in five pieces"),
     ("trace /echo --data hello", "a request with a body"),
-    ("serve", "serve until Ctrl-C, and log every request's chain"),
+    ("serve", "for curl, until Ctrl-C"),
     ("learn list", "write parts of it yourself"),
 )
 
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     screen.print(f"\n{describe(answer)}", soft_wrap=True, markup=False)
     _title(screen, "\nTry next")
     for words, what in NEXT:
-        screen.print(f"  {PROGRAM} {words:27}{what}", soft_wrap=True, markup=False)
+        screen.print(f"  {PROGRAM} {words:28}{what}", soft_wrap=True, markup=False)
     return 0
 
 
