@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from minitornado import gen
@@ -16,6 +15,7 @@ from minitornado.httputil import (
 )
 from minitornado.ioloop import IOLoop
 from minitornado.trace import Trace, drive, tracing
+from minitornado.trace.audit import auditing
 from minitornado.trace.drive import Driven
 
 Script = list[tuple[Any, ...]]
@@ -92,13 +92,14 @@ def chunked(*chunks: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
 
 
+LONG = post(b"abc" * 100)
 SEND, RECV = ("send", "k1"), ("recv", "k1")
 
 SCRIPTS: dict[str, Script] = {
     "get": one((*SEND, get()), RECV),
     "two": one((*SEND, get()), RECV, (*SEND, get("/again")), RECV),
     "post": one((*SEND, post(b"abc")), RECV),
-    "post in parts": one((*SEND, post(b"abc" * 100)[:200]), (*SEND, post(b"abc" * 100)[200:]), RECV),
+    "post in parts": one((*SEND, LONG[:200]), (*SEND, LONG[200:]), RECV),
     "chunked": one((*SEND, chunked(b"abc", b"defg")), RECV),
     "pipelined": one((*SEND, get() + get("/again")), RECV),
     "fragments": one(*[(*SEND, get()[at : at + 7]) for at in range(0, len(get()), 7)], RECV),
@@ -108,7 +109,7 @@ SCRIPTS: dict[str, Script] = {
     "http/1.0": one((*SEND, get(version="1.0")), RECV),
     "connection: close": one((*SEND, get("/", "Connection: close")), RECV),
     "bad request": one((*SEND, b"GET\r\n\r\n"), RECV),
-    "body cut short": one((*SEND, post(b"abc" * 100)[:-10]), ("shutdown", "k1"), RECV),
+    "body cut short": one((*SEND, LONG[:-10]), ("shutdown", "k1"), RECV),
     "gone before the answer": one((*SEND, get("/slow")), ("reset", "k1"))[:-1],
     "nothing said": one(),
     "slow": one((*SEND, get("/slow")), RECV),
@@ -126,7 +127,7 @@ SCRIPTS: dict[str, Script] = {
 #: Scenarios in which the server logs something.
 LOGGED = {"bad request", "boom", "idle in the head"}
 
-DELEGATE = one((*SEND, post(b"abc" * 100)), RECV)
+DELEGATE = one((*SEND, LONG), RECV)
 
 
 def server_for(name: str, application: Any = app) -> HTTPServer:
@@ -138,17 +139,30 @@ def traced(
     name: str = "get",
     application: Any = app,
     script: Script | None = None,
-    before: Callable[[], object] | None = None,
     **options: Any,
 ) -> tuple[Trace, Driven]:
     """Trace a scenario, from the making of the loop to its closing."""
-    moves = list(SCRIPTS[name] if script is None else script)
     with tracing(**options) as trace:
-        if before is not None:
-            before()
-        server = server_for(name, application)
-        driven = drive(server, moves)
-        server.stop()
-        assert server.io_loop is not None
-        server.io_loop.close()
+        driven = play(name, application, script)
     return trace, driven
+
+
+def audited(
+    name: str = "get",
+    application: Any = app,
+    script: Script | None = None,
+    **options: Any,
+) -> tuple[Trace, Driven, list[str]]:
+    """Trace and audit a scenario; return also what the auditor finds unexplained."""
+    with tracing(**options) as trace, auditing() as auditor:
+        driven = play(name, application, script)
+    return trace, driven, auditor.unexplained(trace)
+
+
+def play(name: str, application: Any, script: Script | None) -> Driven:
+    server = server_for(name, application)
+    driven = drive(server, SCRIPTS[name] if script is None else script)
+    server.stop()
+    assert server.io_loop is not None
+    server.io_loop.close()
+    return driven

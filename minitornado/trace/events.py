@@ -30,7 +30,7 @@ form on disk: JSON, one object a line, the first of them a header.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -285,6 +285,19 @@ class Trace:
                 if event.req is not None and conn in (None, event.conn)
             )
         )
+
+    # ---- proof ----
+
+    def check(
+        self,
+        sent: Mapping[str, int] | None = None,
+        received: Mapping[str, int] | None = None,
+        ended: bool = False,
+    ) -> list[str]:
+        """Return which laws the trace breaks, in sentences; see `check.violations`."""
+        from .check import violations
+
+        return violations(self, sent, received, ended)
 
     # ---- forms ----
 

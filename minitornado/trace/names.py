@@ -147,8 +147,16 @@ def name_of(function: Any) -> str:
     """
     while isinstance(function, functools.partial):
         function = function.func
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return str(name).replace(".<locals>", "").replace("<lambda>", "lambda")
+    return readable(getattr(function, "__qualname__", None) or type(function).__qualname__)
+
+
+def readable(qualname: str) -> str:
+    """Return a qualified name without Python's marks.
+
+    >>> readable("IOLoop.add_future.<locals>.<lambda>")
+    'IOLoop.add_future.lambda'
+    """
+    return qualname.replace(".<locals>", "").replace("<lambda>", "lambda")
 
 
 @functools.cache

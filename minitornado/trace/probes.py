@@ -36,6 +36,15 @@ class Row:
     level: str = "chain"
     optional: bool = False
 
+    def parameters(self) -> set[str]:
+        """Return the names of the parameters that the row relies on."""
+        names = {
+            value
+            for name in ("arg", "fd", "events", "when", "future", "socket", "seconds")
+            if (value := getattr(self, name, None)) is not None
+        }
+        return names | set(getattr(self, "args", ()))
+
     @property
     def module(self) -> str:
         """The module's name."""
@@ -175,6 +184,7 @@ class Table:
     masks     function that writes an event mask in words
     fd_role   function (loop, fd, callable) -> "waker", "listen", ... of an fd that is watched
     coroutine_of  function of a callable -> the coroutine that it takes further, or None
+    waiting   function of a loop -> the callables that wait in it
     exempt    function -> the reason why it has no probe
     """
 
@@ -187,4 +197,5 @@ class Table:
     masks: Callable[[int], str] = str
     fd_role: Callable[[Any, int, Any], str] = lambda loop, fd, function: "fd"
     coroutine_of: Callable[[Any], Any] = lambda function: None
+    waiting: Callable[[Any], list[Any]] = lambda loop: []
     exempt: Mapping[str, str] = field(default_factory=dict)

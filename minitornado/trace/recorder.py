@@ -22,11 +22,12 @@ import os
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from .events import Event, Trace
-from .handles import Handle
+from .handles import Handle, find
 from .names import Names, name_of, source_of
 from .probes import Row, Schedule, Syscall, Table
 
@@ -40,7 +41,7 @@ RING_EVENTS = 10_000
 class Lane:
     """A thread, and where it stands."""
 
-    __slots__ = ("conn", "muted", "name", "req", "stack", "told", "turn")
+    __slots__ = ("conn", "muted", "name", "polling", "req", "stack", "told", "turn")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,7 +49,8 @@ class Lane:
         self.conn: str | None = None  # the flow
         self.req: str | None = None
         self.turn = 0
-        self.muted = False  # inside a poll, and in what the tracer itself calls
+        self.muted = False  # inside a poll: how it is done is not the program's doing
+        self.polling: Any = None  # the function that polls, while it does
         self.told = 0.0  # what the loop's clock said last
 
 
@@ -121,8 +123,12 @@ class Recorder:
         self.watch_class: Callable[..., None] = lambda cls, methods, returns=(): None
         self.fd_handles: dict[int, Any] = {}  # fd -> the Handle that is called for it
         self.ready: dict[int, int] = {}  # fd -> seq of its `ready`, until it has been served
+        self.installed: list[Site] = []
+        # Calls that went through a wrapper, and were nothing to write: (module, name) -> number.
+        self.unwritten: Counter[tuple[str, str]] = Counter()
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         self._plain: dict[Any, Site] = {}  # code of an unprobed function -> the same
+        self._loops_seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._suspensions: weakref.WeakKeyDictionary[Any, Suspension] = weakref.WeakKeyDictionary()
         self._sink = sink
         self._ring = ring
@@ -213,6 +219,10 @@ class Recorder:
         except Exception as error:
             self._sink = None  # it would fail again, for every event
             self.failed(error)
+
+    def skip(self, site: Site) -> None:
+        """Count a call that is nothing to write, so that the audit comes out even."""
+        self.unwritten[str(site.mod), site.name] += 1
 
     def guard(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function of the tracer's; None if it fails, which is noted."""
@@ -433,6 +443,8 @@ class Recorder:
             obj = None if handle.known is None else handle.known.name
             if future.done():
                 data["done"] = True
+        else:
+            self._loops_seen.add(args[0])
         passed = function if isinstance(function, Handle) else None
         if passed is not None:
             data["passed"] = passed.number
@@ -442,6 +454,19 @@ class Recorder:
         )  # fmt: skip
         handle.is_scheduled_by(event, passed)
         return handle
+
+    def waiting(self, loop: Any) -> list[Handle]:
+        """Return the Handles that wait in a loop."""
+        found = [find(function) for function in self.table.waiting(loop)]
+        return [handle for handle in found if handle is not None and handle.recorder is self]
+
+    def end(self) -> None:
+        """Stop recording; say what still waits."""
+        self.on = False
+        loops = list(self._loops_seen)
+        self.trace.meta["pending"] = sorted(
+            handle.number for loop in loops for handle in self.waiting(loop)
+        )
 
     def open_run(self, lane: Lane, handle: Handle, args: tuple[Any, ...]) -> Open | None:
         """Open the bracket of a callable that was handed over before, and is called now."""
@@ -494,6 +519,13 @@ class Recorder:
             link=handle.link, fd=fd, src=site.src, step=site.step, data=data,
         )  # fmt: skip
 
+    def dropped(self, lane: Lane, site: Site, loop: Any) -> None:
+        """Write that a loop is closed: what still waits in it never runs."""
+        for handle in self.waiting(loop):
+            if not handle.recurring:  # a handler has an end of its own, when it is removed
+                self.cancelled(lane, site, handle)
+                self.unwritten[str(site.mod), site.name] -= 1  # of one call, several events
+
     def fd_number(self, fd: Any) -> int:
         return fd if isinstance(fd, int) else int(fd.fileno())
 
@@ -502,7 +534,7 @@ class Recorder:
     def resolved(self, lane: Lane, site: Site, future: Any, value: Any) -> None:
         """Write that a Future gets its result, or its exception."""
         if future.done():
-            return  # it will say so itself
+            return self.skip(site)  # it will say so itself
         known = self.names.of(future)
         data: dict[str, Any] = {}
         if site.row.error:
@@ -554,7 +586,7 @@ class Recorder:
             data["value"] = self._accepted(value[0])
         self.emit(
             lane, "syscall", row.name, "kernel", "kernel",
-            fd=fd, step=row.step or row.name, data=data,
+            fd=fd, src=site.src, step=row.step or row.name, data=data,
         )  # fmt: skip
         if row.closes and fd is not None and fd.startswith("c"):
             self._end_connection(lane, fd)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .exempt import EXEMPT
+from .loops import clock, close_loop
 from .probes import (
     Cancel,
     Custom,
@@ -44,7 +46,8 @@ def _loop() -> tuple[Row, ...]:
         Probe(loop + "stop", step="stop"),
         Probe(loop + "handle_callback_exception", args=("callback",), step="callback-failed"),
         Probe(loop + "_handle_wake", args=("events",), step="woken"),
-        Custom(loop + "time", factory=_clock),
+        Custom(loop + "time", factory=clock),
+        Custom(loop + "close", factory=close_loop, step="close-loop"),
         Probe(P + "waker:Waker.wake", level="chain", step="wake"),
         Probe(P + "waker:Waker.consume", level="chain", step="drain-waker"),
         Probe(P + "ioloop:PeriodicCallback._run", step="period"),
@@ -79,7 +82,7 @@ def _kernel() -> tuple[Row, ...]:
 def _future_and_coroutine() -> tuple[Row, ...]:
     future = P + "concurrent:Future."
     return (
-        Schedule(future + "add_done_callback", how="future", arg="callback", future="self",
+        Schedule(future + "add_done_callback", how="future", arg="fn", future="self",
                  step="add-done-callback"),
         Resolve(future + "set_result", arg="result", step="resolve"),
         Resolve(future + "set_exception", arg="exception", error=True, step="resolve"),
@@ -116,6 +119,7 @@ def _stream() -> tuple[Row, ...]:
         Probe(base + "_fail_read", step="read-failed"),
         Probe(base + "_send", args=("data",), step="try-send"),
         Probe(base + "_finish_closing", step="closing"),
+        Probe(base + "_maybe_run_close_callback", step="tell-closed"),
         Probe(base + "_add_io_state", args=("events",), step="interest"),
         Probe(base + "_drop_io_state", args=("events",), step="disinterest"),
         Probe(stream + "read_from_fd", step="read-fd"),
@@ -161,6 +165,7 @@ def _http() -> tuple[Row, ...]:
     conn, serving = module + "HTTP1Connection.", module + "HTTP1ServerConnection."
     coroutine: dict[str, Any] = {"coroutine": True, "level": "chain"}
     return (
+        Probe(serving + "__init__", step="new-server-connection"),
         Probe(serving + "start_serving", step="start-serving"),
         Probe(serving + "_server_request_loop", **coroutine, step="request-loop"),
         Probe(serving + "close", **coroutine, step="close-connection"),
@@ -179,6 +184,8 @@ def _http() -> tuple[Row, ...]:
         Probe(conn + "_end_exchange", **coroutine, step="await-answer"),
         Probe(conn + "set_close_callback", args=("callback",), step="watch-close"),
         Probe(conn + "_on_connection_close", step="client-gone"),
+        Probe(conn + "_write_error", args=("status",), step="write-error"),
+        Probe(conn + "_end", step="exchange-over"),
         Probe(conn + "_timed_out", step="timed-out"),
         Probe(conn + "_refuse", args=("error",), step="refuse"),
         Probe(conn + "_linger", **coroutine, step="linger"),
@@ -188,7 +195,7 @@ def _http() -> tuple[Row, ...]:
         Probe(conn + "_application_failed", args=("error",), step="app-failed"),
         Probe(conn + "_close_delegate", step="close-delegate"),
         Probe(P + "http1parser:parse_head", args=("data",), step="parse"),
-        Probe(P + "http1parser:framing", step="head-decides"),
+        Probe(P + "http1parser:parse_chunk_size", args=("line",), step="chunk-size"),
         Probe(module + "_Deadline.start", args=("seconds",), step="deadline"),
         Probe(module + "_Deadline.stop", step="no-deadline"),
         Probe(module + "_Deadline.close", step="no-deadline"),
@@ -205,6 +212,9 @@ def _server() -> tuple[Row, ...]:
         Probe(server + "on_close", step="connection-over"),
         Probe(server + "close_all_connections", coroutine=True, level="chain", step="close-all"),
         Probe(server + "drain", coroutine=True, level="chain", step="drain"),
+        Probe(P + "httpserver:_HTTPRequestContext.__init__", step="new-context"),
+        Probe(adapter + "__init__", step="new-adapter"),
+        Probe(P + "httputil:HTTPServerRequest.__init__", args=("start_line",), step="new-request-object"),
         Probe(adapter + "headers_received", args=("start_line", "headers"), level="chain",
               step="headers-received"),
         Probe(adapter + "data_received", args=("chunk",), level="chain", step="data-received"),
@@ -213,18 +223,6 @@ def _server() -> tuple[Row, ...]:
         Receives(server + "request_callback", methods=("start_request", "on_close"),
                  returns=message, layer="app", step="app"),
     )  # fmt: skip
-
-
-def _clock(recorder: Any, site: Any) -> Any:
-    """Keep what the loop's clock said last: a deadline is a distance from there."""
-    original = site.original
-
-    def time(*args: Any, **kwargs: Any) -> float:
-        now: float = original(*args, **kwargs)
-        recorder.lane().told = now
-        return now
-
-    return time
 
 
 # ---- what things are ----
@@ -278,6 +276,14 @@ def _fd_role(loop: Any, fd: int, function: Any) -> str:
     return "listen" if getattr(function, "__name__", "") == "accept_handler" else "out"
 
 
+def _waiting(loop: Any) -> list[Any]:
+    return [
+        *(callback for callback, _args in loop._callbacks),
+        *(timeout.callback for _when, _count, timeout in loop._timeouts),
+        *(handler for _fileobj, handler in loop._handlers.values()),
+    ]
+
+
 def _coroutine_of(function: Any) -> Any:
     runner = getattr(function, "__self__", None)
     return getattr(runner, "_coroutine", None) if type(runner).__name__ == "Runner" else None
@@ -316,4 +322,6 @@ MINITORNADO = Table(
     masks=_masks,
     fd_role=_fd_role,
     coroutine_of=_coroutine_of,
+    waiting=_waiting,
+    exempt=EXEMPT,
 )  # fmt: skip

@@ -75,7 +75,7 @@ class Tracer:
 
     def stop(self) -> Trace:
         """Put everything back as it was; return what was recorded."""
-        self.recorder.on = False
+        self.recorder.end()
         self._restore()
         return self.trace
 
@@ -93,11 +93,17 @@ class Tracer:
             if not row.optional:
                 self._missing.append(row.path)
             return
-        self._replace(owner, name, row, found)
+        site = self._site(row, owner, found)
+        unknown = row.parameters() - set(site.positions)
+        if unknown:
+            self._missing.append(f"{row.path}({', '.join(sorted(unknown))})")
+        else:
+            self._replace(owner, name, site)
 
-    def _replace(self, owner: Any, name: str, row: Row, original: Any) -> None:
+    def _replace(self, owner: Any, name: str, site: Site) -> None:
+        row, original = site.row, site.original
         raw = vars(owner).get(name, MISSING)
-        site = self._site(row, owner, original)
+        self.recorder.installed.append(site)
         wrapper = wrapper_of(self.recorder, site)
         if not isinstance(row, Receives):
             _dress(wrapper, original)
@@ -162,7 +168,7 @@ class Tracer:
                 coroutine=inspect.iscoroutinefunction(original),
                 returns=returns if name == methods[0] else (),
             )  # fmt: skip
-            self._replace(cls, name, row, original)
+            self._replace(cls, name, self._site(row, cls, original))
 
 
 @contextmanager

@@ -74,7 +74,10 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
     def schedule(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
         function = site.argument(arg, args, kwargs)
-        if lane.muted or function is None:
+        if lane.muted:
+            return original(*args, **kwargs)
+        if function is None:
+            recorder.skip(site)
             return original(*args, **kwargs)
         try:
             handle = recorder.scheduled(lane, site, args, kwargs, function)
@@ -108,7 +111,9 @@ def _cancel(recorder: Recorder, site: Site) -> Wrapper:
             handle = recorder.fd_handles.get(recorder.fd_number(argument))
         else:
             handle = find(row.find(argument))
-        if handle is not None:
+        if handle is None:
+            recorder.skip(site)
+        else:
             recorder.cancelled(lane, site, handle)
 
     return cancel
@@ -132,11 +137,11 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
 
     def syscall(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
-        # Outside of all brackets it is somebody else's: a test's client in the same process.
-        if lane.muted or (not lane.stack and row.fd is None):
+        if lane.muted:
             return original(*args, **kwargs)
-        number = recorder.guard(number_of, args, kwargs)
-        if number is None or number < 0 or (row.known and not recorder.names.has_fd(number)):
+        number = recorder.guard(number_of, lane, args, kwargs)
+        if number is None:
+            recorder.skip(site)
             return original(*args, **kwargs)
         fd = recorder.names.fd(number, "out")
         try:
@@ -149,9 +154,15 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
         recorder.guard(recorder.syscall, lane, site, args, kwargs, fd, value)
         return value
 
-    def number_of(args: Any, kwargs: Any) -> int:
+    def number_of(lane: Any, args: Any, kwargs: Any) -> int | None:
+        # Outside of all brackets it is somebody else's: a test's client in the same process.
+        if row.fd is None and not lane.stack:
+            return None
         fd = args[0] if row.fd is None else site.argument(row.fd, args, kwargs)
-        return recorder.fd_number(fd)
+        number = recorder.fd_number(fd)
+        if number < 0 or (row.known and not recorder.names.has_fd(number)):
+            return None
+        return number
 
     return syscall
 
@@ -163,11 +174,12 @@ def _poll(recorder: Recorder, site: Site) -> Wrapper:
         lane = recorder.lane()
         if lane.muted:
             return original(*args, **kwargs)
-        lane.muted = True
+        recorder.skip(site)  # the event is the kernel's
+        lane.muted, lane.polling = True, original
         try:
             ready = original(*args, **kwargs)
         finally:
-            lane.muted = False
+            lane.muted, lane.polling = False, None
         seconds = site.argument(site.row.seconds, args, kwargs)
         recorder.guard(recorder.polled, lane, site, args[0], seconds, ready)
         return ready
@@ -233,9 +245,11 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
     def step(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
         coroutine = coroutine_of(args[0])
-        # One that has a probe brackets its segments itself.
-        if lane.muted or getattr(coroutine, "cr_code", None) is segments.__code__:
+        if lane.muted:
             return original(*args, **kwargs)
+        recorder.skip(site)  # the event is the coroutine's
+        if getattr(coroutine, "cr_code", None) is segments.__code__:
+            return original(*args, **kwargs)  # it has a probe, which brackets its segments
         of_coroutine = recorder.coroutine_site(coroutine)
         sleep = recorder.suspension(coroutine)
         flow = lane.conn, lane.req

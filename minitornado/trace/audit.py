@@ -1,0 +1,143 @@
+"""Audit: does the trace miss a function?  Python itself is asked.
+
+`sys.setprofile` tells of every call that the interpreter makes.  It could be no tracer: it
+sees no result of a call into C, and knows no cause.  But it forgets nothing.  So while a
+trace is recorded, an Auditor counts, and afterwards the two are compared:
+
+    a probed function      was called as often as the trace says
+    a callable that ran    likewise: closures, through their Handles
+    a coroutine            has had as many segments
+    a system call          was made as often
+    any other function     is on the table's list of exemptions, with a reason
+
+What the tracer itself calls, on the way to a name or a summary, is not the program's doing
+and is not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from .events import Trace
+from .names import readable
+from .probes import Syscall
+from .tracer import Tracer
+
+HERE = os.path.dirname(__file__)
+
+# Modules of the tracer through which the program runs; all others only watch.
+ON_THE_WAY = frozenset(
+    os.path.join(HERE, name) for name in ("wrappers.py", "handles.py", "loops.py", "drive.py")
+)
+
+# Methods of sockets that are written in C: they are no calls of Python, but calls from it.
+C_SYSCALLS = frozenset({"recv", "send", "setsockopt", "shutdown", "connect"})
+
+Key = tuple[str, str]  # module, qualified name
+
+
+class Auditor:
+    """Counts what is called while a trace is recorded, in the thread that enters it."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._modules = {_file_of(name) for name in tracer.table.layers} | ON_THE_WAY
+        self._modules.add(socket.__file__)
+        self.calls: Counter[Key] = Counter()
+        self._watching: FrameType | None = None  # the tracer's frame that is at work
+
+    def __enter__(self) -> Auditor:
+        sys.setprofile(self._profile)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        sys.setprofile(None)
+
+    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
+        if self._watching is not None:
+            if event == "return" and frame is self._watching:
+                self._watching = None
+            return
+        code = frame.f_code
+        file = code.co_filename
+        if event == "call":
+            if file.startswith(HERE) and file not in ON_THE_WAY:
+                self._watching = frame
+        elif event == "return":
+            # Not "call": a coroutine that an exception is thrown into returns without one.
+            if file in self._modules and self._is_the_programs(code):
+                self.calls[frame.f_globals["__name__"], readable(code.co_qualname)] += 1
+        elif event == "c_call" and file in self._modules and arg.__name__ in C_SYSCALLS:
+            if isinstance(getattr(arg, "__self__", None), socket.socket):
+                self._count_syscall(arg.__name__)
+
+    def _is_the_programs(self, code: CodeType) -> bool:
+        lane = self._tracer.recorder.lane()
+        return not lane.muted or (
+            lane.polling is not None and getattr(lane.polling, "__code__", None) is code
+        )
+
+    def _count_syscall(self, name: str) -> None:
+        if not self._tracer.recorder.lane().muted:
+            self.calls["socket", f"socket.{name}"] += 1
+
+    def unexplained(self, trace: Trace) -> list[str]:
+        """Return what was called and is not in the trace as often, in sentences; [] is the proof."""
+        told = _told(self._tracer, trace)
+        rows = {(row.module, row.attribute) for row in self._tracer.table.rows}
+        exempt = self._tracer.table.exempt
+        found = []
+        for key, count in sorted(self.calls.items()):
+            module, name = key
+            if key in rows or key in told:
+                if told[key] != count:
+                    found.append(f"{module}:{name} was called {count} times, traced {told[key]}")
+            elif f"{module}:{name}" not in exempt and module in self._tracer.table.layers:
+                found.append(f"{module}:{name} was called {count} times, and has no probe")
+        for key in sorted(set(told) - set(self.calls)):
+            if told[key] and key[0] in self._tracer.table.layers:
+                found.append(f"{key[0]}:{key[1]} is traced {told[key]} times, and was never called")
+        return found
+
+
+def _told(tracer: Tracer, trace: Trace) -> Counter[Key]:
+    """Count what the trace tells of, by function."""
+    recorder = tracer.recorder
+    told: Counter[Key] = Counter(recorder.unwritten)
+    probed = {(site.mod, site.name) for site in recorder.installed}
+    syscalls = {
+        (site.row.name, site.row.op, site.src): (site.row.module, site.row.attribute)
+        for site in recorder.installed
+        if isinstance(site.row, Syscall)
+    }
+    for event in trace:
+        key = str(event.mod), event.name
+        if event.kind == "syscall":
+            told[syscalls[event.name, event.data.get("op"), event.src]] += 1
+        elif event.kind in ("call", "resume", "schedule", "cancel", "resolve"):
+            told[key] += 1
+        elif event.kind == "run" and (event.step != "run" or key not in probed):
+            told[key] += 1  # else the function's own bracket stands inside that of the run
+    return told
+
+
+@contextmanager
+def auditing() -> Iterator[Auditor]:
+    """Audit the active tracer while the block runs, in this thread."""
+    tracer = Tracer.active
+    if tracer is None:
+        raise RuntimeError("there is no trace to audit: start one first")
+    with Auditor(tracer) as auditor:
+        yield auditor
+
+
+def _file_of(module: str) -> str | None:
+    return getattr(sys.modules.get(module), "__file__", None)
+
