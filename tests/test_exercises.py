@@ -536,15 +536,14 @@ def learner(exercise: Exercise, pieces: Path, folder: Path) -> Course:
     course = Course(learner_dir=folder / "my_minitornado")
     course.learner_dir.mkdir()
     text = pieces.read_text()
-    classes = {name.split(".")[0] for name, _ in source.definitions(ast.parse(text))}
-    used = set()
+    parts = {node.name: ast.get_source_segment(text, node) or "" for node in ast.parse(text).body
+             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)}
     for module in exercise.modules:
         reference = course.reference(module).read_text()
         own = {name.split(".")[0] for name, _ in source.definitions(ast.parse(reference))}
-        used |= classes & own
-        course.copy(module).write_text(
-            source.put_in(reference, text) if classes & own else reference)
-    assert used == classes, f"{pieces.name} answers what {exercise.id} does not ask"
+        here = [parts.pop(name) for name in list(parts) if name in own]
+        course.copy(module).write_text(source.put_in(reference, "\n\n".join(here)))
+    assert not parts, f"{pieces.name} answers what {exercise.id} does not ask: {list(parts)}"
     return course
 
 

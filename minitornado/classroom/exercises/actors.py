@@ -1,6 +1,7 @@
 """Who acts in a scenario; what they see becomes events.
 
     Reader, connected      a stream and its one read, on a scripted kernel
+    errors_logged          what the loop has caught
     turn_until, guarded    a real loop with a limit, for the scenarios that end in `_real`
 
 The slots of the stack may hold the learner's code, so these ask for public names alone.
@@ -9,6 +10,7 @@ The slots of the stack may hold the learner's code, so these ask for public name
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 
@@ -83,6 +85,20 @@ def connected(lab: Lab) -> tuple[Client, Reader]:
     kernel = Kernel(lab)
     client = Noting(kernel, kernel.connect().socket)
     return client, Reader(lab, IOStream(client.socket, io_loop=kernel.loop))
+
+
+@contextlib.contextmanager
+def errors_logged() -> Iterator[list[str]]:
+    """Collect what is logged as an error meanwhile: the loop catches what a callback raises."""
+    told: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: told.append(  # type: ignore[method-assign]
+        repr(record.exc_info[1]) if record.exc_info else record.getMessage())
+    logging.getLogger().addHandler(handler)
+    try:
+        yield told
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,23 @@
+"""Accepts until nobody is there, however many come."""
+
+
+def add_accept_handler(sock, callback, io_loop=None):
+    loop = io_loop or IOLoop.current()
+
+    def accept_handler(fd, events):
+        while True:
+            try:
+                connection, address = sock.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                return _pause_accepting(loop, sock, accept_handler, error)
+            callback(connection, address)
+            if sock.fileno() == -1:
+                return
+
+    loop.add_handler(sock, accept_handler, IOLoop.READ)
