@@ -228,7 +228,8 @@ def _keys(console: Console) -> Iterator[str]:
             yield line.strip()[:1] or "n"
         return
     try:
-        tty.setcbreak(sys.stdin)  # Ctrl-C still interrupts
+        # Ctrl-C still interrupts.  Now, and not after a flush: keys pressed early count too.
+        tty.setcbreak(sys.stdin, termios.TCSANOW)
         while key := sys.stdin.read(1):
             yield "n" if key in " \n" else key
     except KeyboardInterrupt:

@@ -1,0 +1,250 @@
+"""Why, turns, tree, buffers and diff: what one asks of a trace when its story is not enough.
+
+Promised: every joint of a `why` is an edge of the trace, and its end is the kernel or the
+program itself; every turn has what ran in it; a tree holds each event once; the levels of the
+buffers are those that the stream had; a diff of a trace with itself is empty.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+from test_trace_views_story import NAMES, printed, recorded
+from trace_scenarios import traced
+
+from minitornado.trace import Trace
+from minitornado.trace.events import Event
+from minitornado.trace.views import Buffers, Diff, Story, Tree, Turns, View, Why
+
+pytestmark = pytest.mark.deadline(60)
+
+VIEWS: dict[str, Callable[[Trace], View]] = {
+    "why": lambda trace: Why(trace, trace.events[-1].seq),
+    "turns": Turns,
+    "tree": Tree,
+    "full tree": lambda trace: Tree(trace, level="full"),
+    "buffers": lambda trace: Buffers(trace, conn=trace.connections()[0]),
+    "diff": lambda trace: Diff(Story(recorded("get")[0]), Story(trace)),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_fits_its_width_with_and_without_colours(name: str, view: str) -> None:
+    shown = VIEWS[view](recorded(name)[0])
+    for width in (80, 100, 120):
+        plain = printed(shown, width)
+        assert max(map(len, plain.splitlines())) <= width
+        assert "\x1b" not in plain
+        coloured = printed(shown, width, colours=True)
+        assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+    assert printed(shown, encoding="ascii").isascii()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_one_that_a_notebook_shows(view: str) -> None:
+    # Raises for colours that are not in the palette, for dim, backgrounds and links.
+    bundle = VIEWS[view](recorded("slow")[0])._repr_mimebundle_()
+    assert bundle["text/html"].startswith("<pre")
+    assert bundle["text/plain"].strip()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_twenty_recordings_are_shown_in_the_same_bytes(view: str) -> None:
+    assert len({VIEWS[view](traced("two clients")[0]).text(100) for _ in range(20)}) == 1
+
+
+# ---- why ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_why_follows_the_causes_from_any_event_back_to_where_they_begin(name: str) -> None:
+    trace = recorded(name)[0]
+    for event in trace:
+        joints = Why(trace, event.seq).joints
+        assert joints[0].event is trace.opener(event)
+        for joint, cause in itertools.pairwise(joints):
+            bottom = (joint.event, *joint.stack)[-1]
+            assert bottom.cause == cause.event.seq
+            assert all(frame in trace.ancestors(joint.event) for frame in joint.stack)
+        last = (joints[-1].event, *joints[-1].stack)[-1]
+        assert last.cause is None
+        assert last.kind == "poll" or last.parent is None
+
+
+def test_why_was_it_sent_leads_through_three_turns_of_cause_to_the_kernel() -> None:
+    trace = recorded("get")[0]
+    sent = next(event for event in trace if event.name == "send")
+    why = Why(trace, sent.seq)
+    kinds = [joint.event.kind for joint in why.joints]
+    assert kinds == ["syscall", "schedule", "resolve", "ready", "poll"]
+    text = why.text(120)
+    assert text.count("because") == 4
+    assert re.search(r"^kernel +send c1 \d+ B  #\d+ turn 2$", text, re.M)
+    assert re.search(r"^kernel +epoll_wait: 1 ready  #\d+ turn 2$", text, re.M)
+
+
+def test_why_says_who_asked_and_in_which_function() -> None:
+    trace = recorded("get")[0]
+    handled = next(event for event in trace if event.kind == "run" and event.fd == "c1")
+    asked = trace[handled.link or 0]
+    why = Why(trace, handled.seq)
+    assert why.joints[0].asked is asked
+    said = f"asked for by add_handler c1 READ → _handle_events  #{asked.seq} turn {asked.turn}"
+    assert said in why.text(120)
+    assert ", in IOStream._add_io_state" in why.text(160)
+
+
+def test_a_deep_stack_keeps_its_top_and_the_bottom_that_the_loop_called() -> None:
+    trace = recorded("get")[0]
+    sent = next(event for event in trace if event.name == "send")
+    flat = re.sub(r"\s+", " ", Why(trace, sent.seq, frames=3).text(80))
+    assert re.search(r"in IOStream.write_to_fd ← … \d+ more … ← Runner.run", flat)
+
+
+def test_what_the_program_did_before_the_loop_has_no_cause_and_says_so() -> None:
+    trace = recorded("get")[0]
+    assert Why(trace, trace.events[0].seq).text().endswith("The program did this itself.")
+
+
+def test_an_event_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        Why(recorded("get")[0], 100_000)
+
+
+# ---- turns ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_turns_have_all_that_ran_in_their_order(name: str) -> None:
+    trace = recorded(name)[0]
+    turns = list(Turns(trace))
+    assert [turn.number for turn in turns] == sorted({e.turn for e in trace if e.turn})
+    ran = [event.seq for turn in turns for event in turn.ran]
+    assert ran == [e.seq for e in trace if e.kind == "run" and e.parent is None and e.turn]
+    for turn in turns:
+        assert turn.poll is not None and turn.poll.turn == turn.number
+        assert turn.slept == (turn.poll.data["wait"] != "none")
+        # Nothing waits for a loop that goes to sleep.
+        before = trace.events[: trace.events.index(turn.poll)]
+        waiting = {e.data["handle"] for e in before if e.data.get("how") == "callback"}
+        waiting -= {e.data["handle"] for e in before if e.kind == "run"}
+        assert turn.slept == (not waiting)
+
+
+def test_a_turn_is_one_row_with_what_woke_it_and_why_each_ran() -> None:
+    trace = recorded("get")[0]
+    text = Turns(trace).text(120)
+    assert "slept" in text and "no wait" in text
+    assert re.search(r" 2 +slept +c1 is readable", text)
+    for turn in Turns(trace):
+        for event in turn.ran:
+            assert re.search(rf"#{event.seq} .* ← {event.cause}\b", text)
+        for event in turn.queued:
+            assert f"#{event.seq} " in text
+
+
+def test_turns_can_be_a_part_of_all() -> None:
+    trace = recorded("two")[0]
+    assert [turn.number for turn in Turns(trace, first=2, last=3)] == [2, 3]
+
+
+# ---- tree ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tree_holds_each_event_once_and_begins_at_the_kernel(name: str) -> None:
+    trace = recorded(name)[0]
+    tree = Tree(trace, level="full")
+    held = [event.seq for event in tree.roots]
+    held += [event.seq for branches in tree.branches.values() for event in branches]
+    assert len(held) == len(set(held))
+    wanted = [e.seq for e in trace if e.of is None and e.kind not in ("poll", "begin", "end")]
+    assert sorted(held) == wanted
+    assert all(e.kind == "ready" or e.cause is None for e in tree.roots)
+    text = tree.text(120)
+    assert [int(line[:5]) for line in text.splitlines()] == _walked(tree)
+
+
+def _walked(tree: Tree) -> list[int]:
+    def walk(event: Event) -> list[int]:
+        below = tree.branches.get(event.seq, [])
+        return [event.seq, *(seq for branch in below for seq in walk(branch))]
+
+    return [seq for root in tree.roots for seq in walk(root)]
+
+
+def test_a_chain_longer_than_pythons_stack_is_drawn() -> None:
+    events = [Event(1, "ready", "ready", fd="c1")]
+    for seq in range(2, 4001, 2):
+        how = {"how": "callback"}
+        events.append(Event(seq, "schedule", "add_callback", cause=seq - 1, data=how))
+        events.append(Event(seq + 1, "run", "f", cause=seq, data=how))
+    assert len(Tree(Trace(events)).text(80).splitlines()) == 4001
+
+
+# ---- buffers ----
+
+
+def test_the_read_buffer_fills_and_empties_as_bytes_come() -> None:
+    levels = Buffers(recorded("get")[0], conn="c1").levels
+    received = recorded("get")[1].sent["c1"]
+    assert [level.read for level in levels] == [0, received, 0, 0]
+    assert [level.watched for level in levels] == ["READ", "READ", "READ", None]
+
+
+def test_the_write_buffer_holds_what_the_kernel_did_not_take() -> None:
+    trace = recorded("big")[0]
+    sends = [event.data for event in trace if event.name == "send"]
+    left = sends[0]["asked"] - sends[0]["bytes"]
+    levels = Buffers(trace, conn="c1").levels
+    assert max(level.write for level in levels) == left > 0
+    assert "READ|WRITE" in [level.watched for level in levels]
+    assert f"{left:,}" in Buffers(trace).text(100)
+
+
+def test_every_level_is_what_the_trace_says_of_the_stream_by_then() -> None:
+    for name in NAMES:
+        trace = recorded(name)[0]
+        for conn in trace.connections():
+            for level in Buffers(trace, conn=conn).levels:
+                delta = level.event.data["delta"]
+                assert level.read == delta.get("rbuf", [0, level.read])[1]
+                assert level.write == delta.get("wbuf", [0, level.write])[1]
+
+
+def test_of_two_connections_one_must_be_named() -> None:
+    with pytest.raises(ValueError, match=r"which connection\? c1, c2"):
+        Buffers(recorded("two clients")[0])
+
+
+# ---- diff ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trace_does_not_differ_from_itself(name: str) -> None:
+    story = Story(recorded(name)[0])
+    assert Diff(story, story).same() and len(Diff(story, story)) == 0
+
+
+def test_what_one_has_and_the_other_lacks_stands_alone() -> None:
+    one, other = Story(recorded("get")[0]), Story(recorded("post")[0])
+    diff = Diff(one, other, names=("GET", "POST"))
+    assert not diff.same()
+    added = [right.key for left, right in diff.pairs if left is None and right is not None]
+    assert "data-received" in added
+    assert [left for left, _right in diff.pairs if left is not None] == one.steps
+    assert [right for _left, right in diff.pairs if right is not None] == other.steps
+    text = diff.text(100)
+    assert re.search(r"^ +> +\d+ server +data-received", text, re.M)
+    assert text.splitlines()[0].split() == ["GET", "POST"]
+
+
+def test_a_console_of_twenty_columns_gets_something() -> None:
+    for make in VIEWS.values():
+        with open("/dev/null", "w") as nowhere:
+            Console(file=nowhere, width=20).print(make(recorded("get")[0]))
