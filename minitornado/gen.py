@@ -290,9 +290,8 @@ def with_timeout(
             app_log.error("Exception in Future %r after timeout", future, exc_info=True)
 
     def timed_out() -> None:
-        if not result.done():
-            result.set_exception(TimeoutError("Timeout"))
-            _when_done(waited, log_late_error, loop)
+        result.set_exception(TimeoutError("Timeout"))
+        _when_done(waited, log_late_error, loop)
 
     def done(future: Any) -> None:
         loop.remove_timeout(handle)

@@ -210,15 +210,15 @@ def test_one_that_somebody_asks_for_is_not(ask: str):
 
 
 def test_what_is_unheard_when_the_interpreter_ends_is_not_logged():
+    # By then half of logging is gone, and nobody can do anything about it.
     code = (
         "from minitornado.concurrent import Future\n"
         "keep = Future(); keep.set_exception(ValueError('at the end'))\n"
-        "import sys; sys.keep = keep\n"  # outlives the modules
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True
     )
-    assert "Traceback" not in done.stderr.replace("ValueError: at the end", "")
+    assert done.stderr == ""
 
 
 # ---- waiting ----

@@ -158,8 +158,8 @@ def test_ctrl_c_in_a_coroutine_stops_the_loop(io_loop: IOLoop):
         await moment
         raise KeyboardInterrupt
 
-    start(interrupted())
     with pytest.raises(KeyboardInterrupt):
+        start(interrupted())
         io_loop.start()
 
 
