@@ -50,6 +50,8 @@ MAX_CHUNK_LINE = 4 * 1024  # bytes of a chunk's size line, extensions included; 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 
+GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with gzip's head and checksum, not its own
+
 _REASONS = {
     400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large", 414: "URI Too Long",
     431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented",
@@ -634,7 +636,7 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         if headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
-            self._decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            self._decompressor = zlib.decompressobj(GZIP)
             # The body that arrives is not the one that was sent; this says what it was.
             headers.add("X-Consumed-Content-Encoding", headers["Content-Encoding"])
             del headers["Content-Encoding"]
@@ -648,8 +650,8 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
     async def _unpack(self, chunk: bytes) -> None:
         self._fed = True
         while chunk:
-            if self._decompressor.eof:
-                raise HTTPInputError("bytes after the end of the gzip body")
+            if self._decompressor.eof:  # one gzip file may follow another, RFC 1952 §2.2
+                self._decompressor = zlib.decompressobj(GZIP)
             data = self._decompress(chunk)
             if data:
                 self._size += len(data)

@@ -27,6 +27,7 @@ import heapq
 import itertools
 import math
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -134,12 +135,17 @@ class IOLoop:
         """Make a loop, and make it current: always (True: there must be no other), never (False),
         or if the thread has no other (None).
         """
+        current = IOLoop.current(instance=False)
+        if make_current and current is not None:
+            raise RuntimeError("this thread has a current IOLoop already: clear_current() first")
         self._poller = _best_poller() if poller is None else poller
         self._time_func = time_func or time.monotonic
         self._handlers: dict[int, tuple[Any, Handler]] = {}
         self._events: dict[int, int] = {}  # reported by the last poll, not handled yet
         self._callbacks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._timeouts: list[tuple[float, int, _Timeout]] = []  # a heap
+        self._due: deque[_Timeout] = deque()  # taken off it, to be run in this turn
+        self._far_future = self.time() + FAR_FUTURE_SECONDS
         self._timeout_counter = itertools.count()
         self._cancelled_timeouts = 0
         self._running = False
@@ -149,9 +155,6 @@ class IOLoop:
         self._pid = os.getpid()
         self._waker = Waker()
         self.add_handler(self._waker.fileno(), self._handle_wake, self.READ)
-        current = IOLoop.current(instance=False)
-        if make_current and current is not None:
-            raise RuntimeError("this thread has a current IOLoop already: clear_current() first")
         if make_current or (make_current is None and current is None):
             self.make_current()
 
@@ -169,6 +172,8 @@ class IOLoop:
         previous = IOLoop.current(instance=False)
         self.make_current()
         self._running = True
+        # A signal that comes just before poll interrupts nothing; a byte in the waker does.
+        wakeup_fd = _set_wakeup_fd(self._waker.write_fileno())
         try:
             while True:
                 self._work()
@@ -178,17 +183,20 @@ class IOLoop:
         finally:
             # Also on Ctrl-C, so that a loop in a notebook cell can be started again.
             self._running = self._stopped = self._asleep = False
+            _set_wakeup_fd(wakeup_fd)
             IOLoop._current.instance = previous
 
     def _work(self) -> None:
         """Run the callbacks that wait now and the timeouts that are due now."""
         # Both are counted before either runs.  What runs here may schedule more; that is for
         # the next turn, or a callback that adds itself again would keep us from the sockets.
-        due = self._pop_due_timeouts() if self._timeouts else ()
+        if self._timeouts:
+            self._due += self._pop_due_timeouts()
         for _ in range(len(self._callbacks)):
             callback, args = self._callbacks.popleft()
             self._run(callback, *args)
-        for timeout in due:
+        while self._due:  # taken one by one: what Ctrl-C leaves is run when we are started again
+            timeout = self._due.popleft()
             if timeout.callback is not None:  # asked only now: a callback may have removed it
                 self._run(timeout.callback)
                 timeout.callback = None  # let go of it, and make removing it later do nothing
@@ -208,7 +216,7 @@ class IOLoop:
         self._events.update(reversed(ready))
         while self._events:
             fd, events = self._events.popitem()
-            fileobj, handler = self._handlers[fd]
+            fileobj, handler = self._handlers.get(fd) or (fd, self._handle_unknown)
             self._run(handler, fileobj, events)
 
     def _seconds_to_sleep(self) -> float | None:
@@ -317,24 +325,27 @@ class IOLoop:
         """
         outcome: list[Future[Any]] = []
 
-        def run() -> None:
-            try:
-                result = func()
-                if hasattr(result, "__await__"):
-                    future = IOLoop.convert_yielded(result)
-                else:
-                    future = Future()
-                    future.set_result(result)
-            except Exception as error:
-                future = Future()
-                future.set_exception(error)
-            outcome.append(future)
-            self.add_future(future, lambda future: self.stop())
+        async def call() -> Any:
+            result = func()
+            if hasattr(result, "__await__") or isinstance(result, (list, dict)):
+                result = await IOLoop.convert_yielded(result)
+            return result
 
+        def run() -> None:
+            outcome.append(IOLoop.convert_yielded(call()))
+            self.add_future(outcome[0], done)
+
+        def done(future: Future[Any]) -> None:
+            if waiting:  # what is done after its time must not stop a later run
+                self.stop()
+
+        waiting = True
         self.add_callback(run)
-        handle = None if timeout is None else self.call_later(timeout, self.stop)
-        self.start()
-        if handle is not None:
+        handle = self.call_later(math.inf if timeout is None else timeout, self.stop)
+        try:
+            self.start()
+        finally:
+            waiting = False
             self.remove_timeout(handle)
         if not outcome or not outcome[0].done():
             raise TimeoutError(f"Operation timed out after {timeout} seconds")
@@ -355,11 +366,6 @@ class IOLoop:
             return self.call_later(timedelta_to_seconds(deadline), callback, *args, **kwargs)
         if not isinstance(deadline, (int, float)):
             raise TypeError(f"a deadline is a number or a timedelta, not {deadline!r}")
-        if deadline - self.time() > FAR_FUTURE_SECONDS:
-            raise ValueError(
-                "this deadline is years ahead; deadlines are on the loop's clock: "
-                "count from io_loop.time(), not from time.time()"
-            )
         return self.call_at(deadline, callback, *args, **kwargs)
 
     def call_later(
@@ -375,6 +381,11 @@ class IOLoop:
 
         Timeouts with the same deadline run in the order in which they were added.
         """
+        if self._far_future < when < math.inf:
+            raise ValueError(
+                "this deadline is years ahead; deadlines are on the loop's clock: "
+                "count from io_loop.time(), not from time.time()"
+            )
         if args or kwargs:
             callback = functools.partial(callback, *args, **kwargs)
         timeout = _Timeout(callback)
@@ -452,6 +463,18 @@ class IOLoop:
     def _handle_wake(self, fd: int, events: int) -> None:
         self._waker.consume()
 
+    def _handle_unknown(self, fd: int, events: int) -> None:
+        # A child process keeps a copy of an fd that was closed before it was removed.
+        gen_log.error("fd %d is ready, and nobody handles it any more", fd)
+
+
+def _set_wakeup_fd(fd: int) -> int:
+    """Have signals write a byte to `fd`; return where they did before.  -1 is nowhere."""
+    try:
+        return signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    except ValueError:
+        return -1  # not the main thread, which alone gets signals
+
 
 def _best_poller() -> poller.Poller:
     return poller.best_poller()  # IOLoop.__init__ has a parameter of the module's name
@@ -486,7 +509,8 @@ class PeriodicCallback:
         self._running = False
 
     def start(self) -> None:
-        """Begin: the first call is one period from now."""
+        """Begin, or begin anew: the first call is one period from now."""
+        self.stop()
         self._running = True
         self._next_timeout = self.io_loop.time()
         self._schedule_next()
@@ -503,22 +527,22 @@ class PeriodicCallback:
         return self._running
 
     def _run(self) -> None:
-        if not self._running:
-            return
+        self._timeout = None
         try:
             return self.callback()  # type: ignore[return-value]  # the loop minds an awaitable
         except Exception:
             self.io_loop.handle_callback_exception(self.callback)
         finally:
-            self._schedule_next()
+            if self._running and self._timeout is None:  # it may have stopped or started us
+                self._schedule_next()
 
     def _schedule_next(self) -> None:
-        if not self._running:
-            return
         # The next whole period after now, counted from the first: a late call makes no later
         # one late, and a clock that stood still doesn't cause a burst.
         period = self.callback_time / 1000.0
         now = self.io_loop.time()
         if self._next_timeout <= now:
             self._next_timeout += (math.floor((now - self._next_timeout) / period) + 1) * period
+            if self._next_timeout <= now:  # by rounding
+                self._next_timeout += period
         self._timeout = self.io_loop.call_at(self._next_timeout, self._run)

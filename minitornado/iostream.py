@@ -62,6 +62,13 @@ class StreamClosedError(OSError):
         self.real_error = real_error
 
 
+# What connect() says when it is not done yet; Windows has a word of its own.
+IN_PROGRESS = {errno.EINPROGRESS, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)}
+
+# What the kernel says of a peer that is not there any more; nobody's fault, and not logged.
+LEFT = (ConnectionError, TimeoutError)
+
+
 class StreamBufferFullError(Exception):
     """More bytes than `max_buffer_size` or `max_write_buffer_size` wait in a buffer."""
 
@@ -83,7 +90,8 @@ class BaseIOStream:
         self.io_loop: IOLoop = io_loop or IOLoop.current()
         self.max_buffer_size = max_buffer_size or MAX_BUFFER_SIZE
         # At most half of the buffer, so that the limit is met before it is far exceeded.
-        self.read_chunk_size = min(read_chunk_size or READ_CHUNK_SIZE, self.max_buffer_size // 2)
+        chunk_size = min(read_chunk_size or READ_CHUNK_SIZE, self.max_buffer_size // 2)
+        self.read_chunk_size = max(chunk_size, 1)
         self.max_write_buffer_size = max_write_buffer_size
         self.error: BaseException | None = None
 
@@ -192,6 +200,8 @@ class BaseIOStream:
             raise StreamBufferFullError(
                 f"Reached maximum write buffer size: {self.max_write_buffer_size} bytes"
             )
+        if not data and not self._write_buffer:
+            return SENT
         sent = 0
         if not self._write_buffer and not self._connecting:  # else it would jump the queue
             sent = self._send(data)
@@ -214,15 +224,17 @@ class BaseIOStream:
 
     # ---- closing ----
 
-    def close(self, exc_info: bool | BaseException = False) -> None:
+    def close(self, exc_info: bool | BaseException | tuple[Any, ...] = False) -> None:
         """Close the file now.  Bytes not sent yet are dropped; those not read yet can be read.
 
-        `exc_info`: an exception, or True in an `except` block, to be kept as `error`.
+        `exc_info`: an exception, the triple of `sys.exc_info`, or True in an `except` block; it
+        is kept as `error`.
         Pending reads and writes fail with StreamClosedError.
         """
         if not self._closed:
-            if exc_info:
-                self.error = sys.exc_info()[1] if exc_info is True else exc_info
+            if exc_info is True:
+                exc_info = sys.exc_info()
+            self.error = exc_info[1] if isinstance(exc_info, tuple) else exc_info or None
             if self._state is not None:
                 self.io_loop.remove_handler(self.fileno())
                 self._state = None
@@ -294,11 +306,14 @@ class BaseIOStream:
                 end = self._read.find_end(self._read_buffer, self._closed or self._eof)
             except UnsatisfiableReadError as error:
                 gen_log.info("Unsatisfiable read, closing connection: %s", error)
+                self._fail_read(StreamClosedError(error))
                 return self.close(exc_info=error)
+            except Exception as error:  # a delimiter that is no bytes
+                return self._fail_read(error)
             if end is not None:
                 self._finish_read(end)
             elif self._closed or self._eof:
-                self._fail_read()
+                self._fail_read(StreamClosedError(self.error))
             elif not self._maybe_readable or not self._read_to_buffer():
                 return self._add_io_state(IOLoop.READ)
 
@@ -338,8 +353,8 @@ class BaseIOStream:
         try:
             chunk = self.read_from_fd()
         except OSError as error:
-            # A reset is one more way to leave.  Anything else is worth a line.
-            if not isinstance(error, ConnectionResetError):
+            # A reset is one more way to leave, and so is a network that is gone.
+            if not isinstance(error, LEFT):
                 gen_log.warning("error on read: %s", error)
             self.close(exc_info=error)
             return True
@@ -377,28 +392,31 @@ class BaseIOStream:
         if end == len(buffer):
             data = bytes(buffer)
             buffer.clear()
+            if self._close_callback is not None:
+                self._add_io_state(IOLoop.READ)  # nothing in store: look out for the end again
         else:
             # The rest belongs to the next read: it may be the next request.
             data = memoryview(buffer)[:end].tobytes()
             del buffer[:end]
         future.set_result(data)
 
-    def _fail_read(self) -> None:
+    def _fail_read(self, error: Exception) -> None:
         future = self._read_future
         assert future is not None
         self._read = self._read_future = None
-        self._fail(future)
+        future.set_exception(error)
+        future.exception()  # retrieved: a peer that leaves is nobody's fault, and not logged
 
     def _fail(self, future: Future[Any]) -> None:
         future.set_exception(StreamClosedError(self.error))
-        future.exception()  # retrieved: a peer that leaves is nobody's fault, and not logged
+        future.exception()  # as above
 
     def _send(self, data: Data) -> int:
         """Send what the kernel takes; 0 if it takes nothing, or if the peer is gone."""
         try:
             return self.write_to_fd(data)
         except OSError as error:
-            if not isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            if not isinstance(error, LEFT):
                 gen_log.warning("Write error on %s: %s", self.fileno(), error)
             self.close(exc_info=error)
             return 0
@@ -460,12 +478,13 @@ class IOStream(BaseIOStream):
         self._connect_future = future
         try:
             self.socket.connect(address)
-        except BlockingIOError:  # the ordinary case: the handshake takes a while
-            pass
-        except OSError as error:  # refused at once, as a unix socket or the loopback may
-            gen_log.warning("Connect error on fd %s: %s", self.fileno(), error)
-            self.close(exc_info=error)
-            return future
+        except OSError as error:
+            # "In progress" is the ordinary case: the handshake takes a while.  Else refused at
+            # once, as the loopback may, or a unix socket whose backlog is full (EAGAIN).
+            if error.errno not in IN_PROGRESS:
+                gen_log.warning("Connect error on fd %s: %s", self.socket.fileno(), error)
+                self.close(exc_info=error)
+                return future
         self._add_io_state(IOLoop.WRITE)  # a socket is writable when it is connected
         return future
 
@@ -510,7 +529,7 @@ class IOStream(BaseIOStream):
     def _handle_connect(self) -> None:
         error = self.get_fd_error()
         if error is not None:
-            gen_log.warning("Connect error on fd %s: %s", self.fileno().fileno(), error)
+            gen_log.warning("Connect error on fd %s: %s", self.socket.fileno(), error)
             return self.close(exc_info=error)
         self._connecting = False
         if not self._write_buffer:

@@ -236,7 +236,6 @@ def test_ctrl_c_while_asleep_leaves_a_loop_that_is_awake(fake: Fake):
     assert not woken(loop)  # nobody sleeps: a byte would be for nothing
 
 
-@pytest.mark.xfail(strict=True, reason="due timeouts are taken off the heap, then lost by Ctrl-C")
 def test_ctrl_c_does_not_lose_the_timeouts_that_were_due(fake: Fake):
     loop, _ = fake
     log: list[str] = []
@@ -502,7 +501,6 @@ def test_a_new_loop_becomes_current_if_there_is_no_other():
         loop.close()
 
 
-@pytest.mark.xfail(strict=True, reason="make_current is checked after the fds have been made")
 @pytest.mark.usefixtures("no_loop")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_make_current_refuses_where_there_is_one_and_leaks_nothing():
@@ -710,7 +708,6 @@ def test_a_signal_handler_may_stop_a_sleeping_loop(io_loop: IOLoop, sigusr1: lis
     sender.join()
 
 
-@pytest.mark.xfail(strict=True, reason="no set_wakeup_fd: a signal just before poll is slept on")
 def test_a_signal_on_the_way_into_the_kernel_wakes_the_loop(fake: Fake, sigusr1: list[Any]):
     # Python runs signal handlers between two of its own instructions.  One that comes after the
     # last of them, and before the kernel sleeps, interrupts nothing: poll would sleep on it.
@@ -813,7 +810,6 @@ def test_removing_one_that_is_closed_or_was_never_there_is_a_debug_line(io_loop:
     assert number not in io_loop._handlers
 
 
-@pytest.mark.xfail(strict=True, reason="KeyError: an fd without a handler ends the loop")
 def test_an_fd_that_nobody_handles_does_not_end_the_loop(fake: Fake):
     # The kernel forgets a closed fd only when its last copy is closed; a child that has
     # inherited one keeps it alive, and remove_handler can't reach it any more.
@@ -897,7 +893,6 @@ def test_a_deadline_off_another_clock_is_refused(io_loop: IOLoop):
     io_loop.add_timeout(io_loop.time() + 86400 * 365, broken)
 
 
-@pytest.mark.xfail(strict=True, reason="call_at takes a deadline of time.time(), 50 years ahead")
 def test_call_at_refuses_it_too(io_loop: IOLoop):
     with pytest.raises(ValueError, match=r"io_loop\.time"):
         io_loop.call_at(time.time() + 5, broken)
@@ -1055,7 +1050,6 @@ def test_run_sync_returns_what_a_function_a_future_or_a_coroutine_comes_to(fake:
     assert loop.run_sync(slow) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="run_sync waits for awaitables only, not for a list")
 def test_run_sync_waits_for_whatever_a_coroutine_can_yield(fake: Fake):
     loop, _ = fake
     assert loop.run_sync(lambda: [gen.sleep(1), gen.sleep(2)]) == [None, None]
@@ -1089,7 +1083,6 @@ def test_run_sync_leaves_no_timeout_behind(fake: Fake):
         loop.start()
 
 
-@pytest.mark.xfail(strict=True, reason="what timed out stops the loop later, in another run")
 def test_what_timed_out_does_not_stop_a_later_run(fake: Fake):
     loop, _ = fake
     with pytest.raises(TimeoutError):
@@ -1097,7 +1090,6 @@ def test_what_timed_out_does_not_stop_a_later_run(fake: Fake):
     assert loop.run_sync(lambda: gen.sleep(60), timeout=100) is None
 
 
-@pytest.mark.xfail(strict=True, reason="run_sync's timeout outlives a Ctrl-C, stops a later run")
 def test_run_sync_forgets_its_timeout_on_ctrl_c(fake: Fake):
     loop, _ = fake
 
@@ -1203,7 +1195,6 @@ def test_stopped_by_another_in_the_turn_in_which_it_is_due_it_is_not_called(fake
     assert each.calls == []
 
 
-@pytest.mark.xfail(strict=True, reason="two timeouts go on side by side after a second start()")
 def test_starting_it_twice_does_not_call_it_twice(fake: Fake):
     each = Periodic(fake)
     each.periodic.start()
@@ -1212,7 +1203,6 @@ def test_starting_it_twice_does_not_call_it_twice(fake: Fake):
     assert each.calls == [10, 20]
 
 
-@pytest.mark.xfail(strict=True, reason="start() in its own callback leaves two timeouts")
 def test_it_may_restart_itself_with_another_period(fake: Fake):
     def restart() -> None:
         if len(each.calls) == 1:
@@ -1226,7 +1216,6 @@ def test_it_may_restart_itself_with_another_period(fake: Fake):
     assert each.calls == [10, 15, 20]
 
 
-@pytest.mark.xfail(strict=True, reason="rounding: the next whole period after now may be now")
 def test_the_next_period_is_after_now_whatever_the_rounding(fake: Fake):
     # A multiple of the period, as a float, may be the very number that the clock shows.
     loop, kernel = fake

@@ -310,7 +310,6 @@ def test_a_peer_that_leaves_while_nobody_reads_is_noticed_by_who_asked(io_loop: 
         assert stream.error is None
 
 
-@pytest.mark.xfail(strict=True, reason="only a read that waits asks for READ again")
 @pytest.mark.parametrize("how", ["set with bytes in store", "dropped with bytes in store"])
 def test_a_peer_that_leaves_is_noticed_once_what_was_in_store_is_read(io_loop: IOLoop, how: str):
     # Over TCP, where an end is no ERROR: only who asks for READ learns of it.
@@ -344,7 +343,6 @@ def test_a_delimiter_that_does_not_come_in_time_closes_the_stream(scripted: Scri
     assert isinstance(stream.error, UnsatisfiableReadError)
 
 
-@pytest.mark.xfail(strict=True, reason="close() asks the same read again, which is refused again")
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("kind", ["until", "regex"])
 def test_an_unsatisfiable_read_fails_with_the_stream(scripted: Scripted, kind: str, closed: bool):
@@ -369,7 +367,6 @@ def test_at_most_half_of_the_buffer_is_read_at_once(scripted: Scripted, fake: Fa
     assert ScriptedStream(fake[0], max_buffer_size=100, read_chunk_size=20).read_chunk_size == 20
 
 
-@pytest.mark.xfail(strict=True, reason="a chunk of 0 bytes: recv(0) is taken for the end")
 def test_the_smallest_buffer_holds_a_byte(io_loop: IOLoop):
     with stream_and_peer(io_loop, max_buffer_size=1) as (stream, peer):
         peer.send(b"x")
@@ -684,7 +681,6 @@ def test_close_keeps_the_error_it_is_given(scripted: Scripted, fake: Fake):
     assert plain.error is None
 
 
-@pytest.mark.xfail(strict=True, reason="exc_info may be a triple in Tornado: error becomes it")
 def test_close_takes_the_triple_of_sys_exc_info_too(scripted: Scripted):
     try:
         raise ValueError
@@ -737,7 +733,6 @@ def test_any_other_error_on_read_is_worth_a_line(scripted: Scripted):
     assert log.tracebacks == 0
 
 
-@pytest.mark.xfail(strict=True, reason="ETIMEDOUT, ECONNABORTED and EPIPE are warned about on read")
 @pytest.mark.parametrize("code", [errno.ETIMEDOUT, errno.ECONNABORTED, errno.EPIPE])
 def test_the_other_ways_to_leave_are_no_news_either(scripted: Scripted, code: int):
     # Tornado's _ERRNO_CONNRESET.  ETIMEDOUT: the peer's network is gone, and TCP has given up.
@@ -850,7 +845,6 @@ def test_an_exception_out_of_a_handler_closes_the_stream_and_is_logged(scripted:
     assert general.tracebacks == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a read that raises stays pending, and its Future for ever")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_delimiter_of_the_wrong_type_leaves_no_read_behind(scripted: Scripted):
     with contextlib.suppress(TypeError):
@@ -1079,7 +1073,6 @@ def test_what_is_written_before_the_connection_stands_is_sent_then(
     stream.close()
 
 
-@pytest.mark.xfail(strict=True, reason="an empty write before the connection stands is never done")
 def test_an_empty_write_before_the_connection_stands_is_done_then(
     io_loop: IOLoop, listener: socket.socket
 ):
@@ -1146,7 +1139,6 @@ def test_one_that_is_refused_at_once_fails_the_same_way(io_loop: IOLoop, tmp_pat
     assert isinstance(stream.error, FileNotFoundError)
 
 
-@pytest.mark.xfail(strict=True, reason="the message shows the socket where it says fd")
 def test_and_its_line_names_the_fd(io_loop: IOLoop, tmp_path: Path):
     stream = client_stream(io_loop, socket.AF_UNIX)
     with ExpectLog(gen_log, "Connect error on fd") as log:
@@ -1163,7 +1155,6 @@ def test_a_unix_socket_connects(io_loop: IOLoop, tmp_path: Path):
         stream.close()
 
 
-@pytest.mark.xfail(strict=True, reason="EAGAIN of a full unix backlog is taken for in progress")
 def test_a_unix_socket_whose_backlog_is_full_refuses(io_loop: IOLoop, tmp_path: Path):
     # EAGAIN there, and not EINPROGRESS: nothing is under way, and nothing will tell.
     with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
