@@ -8,10 +8,10 @@ from ..events import Event, Trace
 def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list[Event]:
     """Return the events of a connection or request, and those that led to them.
 
-    Those are the brackets around them and their causes, back to the kernel: the poll and the
-    listening socket belong to nobody, and still to the story.  Of a request's connection, also
-    what happened inside of these brackets for no request in particular: the handler of an fd
-    reads before anybody knows for which request.
+    Those are the brackets around them and their causes, back to the kernel: the polls of their
+    turns and the listening socket belong to nobody, and still to the story.  Of a request's
+    connection, also what happened inside of these brackets for no request in particular: the
+    handler of an fd reads before anybody knows for which request.
     """
     if conn is None and req is None:
         return list(trace)
@@ -24,10 +24,12 @@ def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list
     for event in own:
         _reach(trace, event, reached)
     home = conn or (own[0].conn if own else None)
+    turns = {event.turn for event in trace if event.seq in reached}
     return [
         event
         for event in trace
         if event.seq in reached
+        or (event.kind == "poll" and event.turn in turns)
         or (event.of is not None and event.of in reached)
         or (
             event.req is None

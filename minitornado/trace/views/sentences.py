@@ -44,12 +44,13 @@ def sentence(event: Event, facts: Facts) -> tuple[int, str] | None:
 def _poll(event: Event, facts: Facts) -> str | None:
     found = " and ".join(words.label(ready) for ready in facts.effects(event))
     wait = event.data.get("wait")
-    if not found:
-        return None
     if wait == "none":
+        if not found:
+            return None  # a glance in passing
         return f"There is work at hand, so the loop asks epoll_wait but does not wait: {found}."
     limit = ", at most until its next timeout" if wait == "timer" else ""
-    return f"The loop has nothing to run and waits in epoll_wait{limit}. Then {found}."
+    then = f"Then {found}" if found else "When it returns, no fd is ready"
+    return f"The loop has nothing to run and waits in epoll_wait{limit}. {then}."
 
 
 def _accept(event: Event, facts: Facts) -> str | None:
