@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,23 +45,62 @@ Key = tuple[str, str]  # module, qualified name
 
 
 class Auditor:
-    """Counts what is called while a trace is recorded, in the thread that enters it."""
+    """Counts what is called while a trace is recorded: in this thread, and those it starts."""
 
     def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
-        self._modules = {_file_of(name) for name in tracer.table.layers} | ON_THE_WAY
-        self._modules.add(socket.__file__)
-        self.calls: Counter[Key] = Counter()
-        self._watching: FrameType | None = None  # the tracer's frame that is at work
+        self.tracer = tracer
+        names = {*tracer.table.layers, *(row.module for row in tracer.table.rows)}
+        self.modules = {_file_of(name) for name in names} | ON_THE_WAY
+        self._threads: list[_Count] = []
 
     def __enter__(self) -> Auditor:
-        sys.setprofile(self._profile)
+        threading.setprofile(self._enter_thread)
+        self._enter_thread()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
 
-    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
+    def _enter_thread(self, *call: object) -> None:
+        count = _Count(self)
+        self._threads.append(count)
+        sys.setprofile(count)
+
+    @property
+    def calls(self) -> Counter[Key]:
+        """How often each function was called."""
+        return sum((count.calls for count in self._threads), Counter())
+
+    def unexplained(self, trace: Trace) -> list[str]:
+        """Return what was called and is not in the trace as often, in sentences; [] is the proof."""
+        told, calls = _told(self.tracer, trace), self.calls
+        rows = {(row.module, row.attribute) for row in self.tracer.table.rows}
+        exempt, layers = self.tracer.table.exempt, self.tracer.table.layers
+        found = []
+        for key, count in sorted(calls.items()):
+            module, name = key
+            if key in rows or key in told:
+                if told[key] != count:
+                    found.append(f"{module}:{name} was called {count} times, traced {told[key]}")
+            elif f"{module}:{name}" not in exempt and module in layers:
+                found.append(f"{module}:{name} was called {count} times, and has no probe")
+        for key in sorted(set(told) - set(calls)):
+            if told[key] and key[0] in layers:
+                found.append(f"{key[0]}:{key[1]} is traced {told[key]} times, and was never called")
+        return found
+
+
+class _Count:
+    """The profile function of one thread."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self.calls: Counter[Key] = Counter()
+        self._modules = auditor.modules
+        self._recorder = auditor.tracer.recorder
+        self._watching: FrameType | None = None  # the tracer's own frame that is at work
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
         if self._watching is not None:
             if event == "return" and frame is self._watching:
                 self._watching = None
@@ -75,36 +115,15 @@ class Auditor:
             if file in self._modules and self._is_the_programs(code):
                 self.calls[frame.f_globals["__name__"], readable(code.co_qualname)] += 1
         elif event == "c_call" and file in self._modules and arg.__name__ in C_SYSCALLS:
-            if isinstance(getattr(arg, "__self__", None), socket.socket):
-                self._count_syscall(arg.__name__)
+            sock = getattr(arg, "__self__", None)
+            if isinstance(sock, socket.socket) and not self._recorder.lane().muted:
+                self.calls["socket", f"socket.{arg.__name__}"] += 1
 
     def _is_the_programs(self, code: CodeType) -> bool:
-        lane = self._tracer.recorder.lane()
+        lane = self._recorder.lane()
         return not lane.muted or (
             lane.polling is not None and getattr(lane.polling, "__code__", None) is code
         )
-
-    def _count_syscall(self, name: str) -> None:
-        if not self._tracer.recorder.lane().muted:
-            self.calls["socket", f"socket.{name}"] += 1
-
-    def unexplained(self, trace: Trace) -> list[str]:
-        """Return what was called and is not in the trace as often, in sentences; [] is the proof."""
-        told = _told(self._tracer, trace)
-        rows = {(row.module, row.attribute) for row in self._tracer.table.rows}
-        exempt = self._tracer.table.exempt
-        found = []
-        for key, count in sorted(self.calls.items()):
-            module, name = key
-            if key in rows or key in told:
-                if told[key] != count:
-                    found.append(f"{module}:{name} was called {count} times, traced {told[key]}")
-            elif f"{module}:{name}" not in exempt and module in self._tracer.table.layers:
-                found.append(f"{module}:{name} was called {count} times, and has no probe")
-        for key in sorted(set(told) - set(self.calls)):
-            if told[key] and key[0] in self._tracer.table.layers:
-                found.append(f"{key[0]}:{key[1]} is traced {told[key]} times, and was never called")
-        return found
 
 
 def _told(tracer: Tracer, trace: Trace) -> Counter[Key]:

@@ -32,10 +32,10 @@ CLOSED_BY = {
 }
 
 # Syscalls on the socket of a connection, which are made for that connection and no other.
-OF_A_CONNECTION = {
-    "recv", "send", "close", "setsockopt", "shutdown", "epoll_ctl",
-    "ssl_read", "ssl_write", "ssl_do_handshake",
-}  # fmt: skip
+FOR_A_CONNECTION = {"recv", "send", "ssl_read", "ssl_write", "ssl_do_handshake"}
+
+# These as well; or for none, when it is the server who ends the connection.
+ON_A_CONNECTION = {"close", "setsockopt", "shutdown", "epoll_ctl", "ssl_shutdown"}
 
 
 def violations(
@@ -235,8 +235,9 @@ def _flows(trace: Trace) -> Iterator[str]:
     accepted = [event.data["value"] for event in trace.filter(name="accept") if _worked(event)]
     if begun != accepted[: len(begun)] or len(accepted) > len(begun) + 1:
         yield f"accepted were {accepted}, begun {begun}"
-    for event in trace.filter(kind="syscall", name=OF_A_CONNECTION):
-        if event.fd in begun and event.conn != event.fd:
+    for event in trace.filter(kind="syscall", name=FOR_A_CONNECTION | ON_A_CONNECTION):
+        allowed = {event.fd} if event.name in FOR_A_CONNECTION else {event.fd, None}
+        if event.fd in begun and event.conn not in allowed:
             yield f"{_at(event)} is on {event.fd}, and for {event.conn}"
 
 

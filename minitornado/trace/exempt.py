@@ -42,6 +42,7 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("convert_yielded", "makes a Runner, whose run is probed"),
         ("maybe_future", ASKS),
         ("multi", "calls add_done_callback, which is probed"),
+        ("multi.<listcomp>", PART),
         ("multi.finish", PART),
     ],
     "http1connection": [
@@ -83,6 +84,7 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("HTTPHeaders.format_lines", DATA),
         ("HTTPHeaders.format_lines.<listcomp>", DATA),
         ("HTTPHeaders.get", DATA),
+        ("HTTPHeaders.parse_line", DATA),
         ("HTTPHeaders.parse_lines", DATA),
         ("HTTPInputError.__init__", MAKES),
         ("HTTPMessageDelegate.headers_received", "does nothing; an application's own is probed"),
@@ -109,8 +111,13 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("IOLoop.make_current", SETUP),
         ("IOLoop.run_sync", "calls add_callback and start; what it runs, a Handle brackets"),
         ("IOLoop.split_fd", ASKS),
+        ("PeriodicCallback.__init__", MAKES),
+        ("PeriodicCallback._schedule_next", "calls call_at, which is probed"),
+        ("PeriodicCallback.start", "calls call_at, which is probed"),
+        ("PeriodicCallback.stop", "calls remove_timeout, which is probed"),
         ("_Timeout.__init__", MAKES),
         ("_best_poller", SETUP),
+        ("_set_wakeup_fd", SETUP),
     ],
     "iostream": [
         ("BaseIOStream.__init__", PART),
@@ -128,6 +135,8 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("_bind", SETUP),
         ("bind_sockets.lambda", SETUP),
         ("is_valid_ip", DATA),
+        ("ssl_options_to_context", SETUP),
+        ("ssl_wrap_socket", PART),
     ],
     "pending_read": [
         ("ReadBytes.__init__", MAKES),
@@ -143,7 +152,16 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("EpollPoller.__init__", SETUP),
         ("EpollPoller.close", "at the end of the loop"),
         ("EpollPoller.fileno", ASKS),
+        ("SelectPoller.__init__", SETUP),
+        ("SelectPoller.close", "at the end of the loop"),
+        ("SelectPoller.fileno", ASKS),
         ("best_poller", SETUP),
+    ],
+    "ssliostream": [
+        ("SSLIOStream._tell_connected", "calls set_result, which is probed"),
+        ("SSLIOStream._wrap_client", PART),
+        ("accept_ssl", PART),
+        ("_as_oserror", DATA),
     ],
     "tcpserver": [
         ("TCPServer.__init__", SETUP),
@@ -153,6 +171,7 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("Waker.__init__", SETUP),
         ("Waker.close", "at the end of the loop"),
         ("Waker.fileno", ASKS),
+        ("Waker.write_fileno", ASKS),
     ],
 }
 

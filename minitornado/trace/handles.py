@@ -27,7 +27,7 @@ class Handle:
 
     __slots__ = (
         "_call", "cause", "conn", "coroutine", "fd", "function", "how", "known", "link", "merged",
-        "number", "receiver", "recorder", "recurring", "req", "site",
+        "number", "ran", "receiver", "recorder", "recurring", "req", "site",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,7 @@ class Handle:
         self.how = how
         self.number = number
         self.recurring = recurring
+        self.ran = False
         self.cause: int | None = None  # seq of what makes it run, where that is known now
         self.link: int | None = None  # seq of what registered it
         self.conn = lane.conn
@@ -73,6 +74,7 @@ class Handle:
         lane = recorder.lane()
         if lane.muted:
             return self.function(*args, **kwargs)
+        self.ran = True
         flow = lane.conn, lane.req
         lane.conn, lane.req = self.conn, None if self.recurring else self.req
         opened = recorder.open_run(lane, self, args)

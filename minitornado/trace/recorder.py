@@ -139,6 +139,7 @@ class Recorder:
         self._first = self._last = Lane("loop")
         self._loops: list[Lane] = []
         self._threads = itertools.count(1)
+        self._open: set[str] = set()  # connections that have begun and not ended
         self._requests: dict[str, int] = {}
         self._off = Lane("off")
         self._off.muted = True
@@ -351,6 +352,7 @@ class Recorder:
 
     def _begin_connection(self, lane: Lane, sock: Any) -> None:
         lane.conn, lane.req = self.names.next("c"), None
+        self._open.add(lane.conn)
         number = self.fd_number(sock)
         if not self.names.has_fd(number):  # nobody saw it being accepted
             self.names.set_fd(number, lane.conn)
@@ -429,7 +431,6 @@ class Recorder:
         if row.fd is not None:
             handle.fd = self.fd_number(site.argument(row.fd, args, kwargs))
             fd = self.names.fd(handle.fd, self.table.fd_role(args[0], handle.fd, handle.function))
-            self.fd_handles[handle.fd] = handle
         if row.events is not None:
             data["events"] = self.table.masks(site.argument(row.events, args, kwargs))
         if row.when is not None:
@@ -503,21 +504,26 @@ class Recorder:
     def cancelled(
         self, lane: Lane, site: Site, handle: Handle, error: BaseException | None = None
     ) -> None:
-        """Write that a callable was taken back, or never got where it was to go."""
+        """Write that a callable was taken back."""
         target = handle.site.name
         data: dict[str, Any] = {"how": handle.how, "handle": handle.number, "target": target}
         fd = None
         if handle.fd is not None:
             fd = self.names.fd(handle.fd)
-            self.ready.pop(handle.fd, None)
             if self.fd_handles.get(handle.fd) is handle:
                 del self.fd_handles[handle.fd]
+                self.ready.pop(handle.fd, None)
         if error is not None:
             data["error"] = self.names.error(error)
         self.emit(
             lane, "cancel", site.name, site.mod, site.layer,
             link=handle.link, fd=fd, src=site.src, step=site.step, data=data,
         )  # fmt: skip
+
+    def refused(self, lane: Lane, site: Site, handle: Handle, error: BaseException) -> None:
+        """Write that a callable was not taken."""
+        self.cancelled(lane, site, handle, error)
+        self.unwritten[str(site.mod), site.name] -= 1  # of one call, two events
 
     def dropped(self, lane: Lane, site: Site, loop: Any) -> None:
         """Write that a loop is closed: what still waits in it never runs."""
@@ -588,7 +594,7 @@ class Recorder:
             lane, "syscall", row.name, "kernel", "kernel",
             fd=fd, src=site.src, step=row.step or row.name, data=data,
         )  # fmt: skip
-        if row.closes and fd is not None and fd.startswith("c"):
+        if row.closes and fd is not None and fd in self._open:
             self._end_connection(lane, fd)
 
     def _accepted(self, sock: Any) -> str:
@@ -597,6 +603,7 @@ class Recorder:
         return name
 
     def _end_connection(self, lane: Lane, name: str) -> None:
+        self._open.discard(name)
         conn, req = lane.conn, lane.req
         lane.conn, lane.req = name, req if conn == name else None
         self.emit(lane, "end", "connection", None, "tcp", fd=name, step="connection-end")
@@ -678,6 +685,18 @@ class Recorder:
             sleep.asleep = closer.seq
         except Exception as error:
             self.failed(error)
+
+    def passed_over(self, site: Site) -> None:
+        """An exception went through a coroutine to the one that it awaits, and stayed there.
+
+        Python gives it to the inner one directly.  The outer one was no more than passed over:
+        a segment of it in the trace, and no call of it by Python.
+        """
+        self.unwritten[str(site.mod), site.name] -= 1
+
+    def failed_with(self, future: Any) -> bool:
+        """Tell whether a Future that is done has an exception."""
+        return future is not None and bool(self.guard(future.exception))
 
     # ---- the ring ----
 

@@ -205,6 +205,7 @@ def _http() -> tuple[Row, ...]:
 
 def _server() -> tuple[Row, ...]:
     server, adapter = P + "httpserver:HTTPServer.", P + "httpserver:_ServerRequestAdapter."
+    context = P + "httpserver:_HTTPRequestContext."
     message = ("headers_received", "data_received", "finish", "on_connection_close")
     return (
         Probe(server + "handle_stream", step="handle-stream"),
@@ -212,9 +213,12 @@ def _server() -> tuple[Row, ...]:
         Probe(server + "on_close", step="connection-over"),
         Probe(server + "close_all_connections", coroutine=True, level="chain", step="close-all"),
         Probe(server + "drain", coroutine=True, level="chain", step="drain"),
-        Probe(P + "httpserver:_HTTPRequestContext.__init__", step="new-context"),
+        Probe(context + "__init__", step="new-context"),
+        Probe(context + "_apply_xheaders", step="xheaders"),
+        Probe(context + "_unapply_xheaders", step="xheaders-off"),
         Probe(adapter + "__init__", step="new-adapter"),
-        Probe(P + "httputil:HTTPServerRequest.__init__", args=("start_line",), step="new-request-object"),
+        Probe(P + "httputil:HTTPServerRequest.__init__", args=("start_line",),
+              step="new-request-object"),
         Probe(adapter + "headers_received", args=("start_line", "headers"), level="chain",
               step="headers-received"),
         Probe(adapter + "data_received", args=("chunk",), level="chain", step="data-received"),
@@ -280,6 +284,7 @@ def _waiting(loop: Any) -> list[Any]:
     return [
         *(callback for callback, _args in loop._callbacks),
         *(timeout.callback for _when, _count, timeout in loop._timeouts),
+        *(timeout.callback for timeout in loop._due),
         *(handler for _fileobj, handler in loop._handlers.values()),
     ]
 

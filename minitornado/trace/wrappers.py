@@ -89,10 +89,13 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
         else:
             args = (*args[:at], handle, *args[at + 1 :])
         try:
-            return original(*args, **kwargs)
+            value = original(*args, **kwargs)
         except BaseException as error:
-            recorder.guard(recorder.cancelled, lane, site, handle, error)
+            recorder.guard(recorder.refused, lane, site, handle, error)
             raise
+        if handle.fd is not None:
+            recorder.fd_handles[handle.fd] = handle
+        return value
 
     return schedule
 
@@ -111,7 +114,7 @@ def _cancel(recorder: Recorder, site: Site) -> Wrapper:
             handle = recorder.fd_handles.get(recorder.fd_number(argument))
         else:
             handle = find(row.find(argument))
-        if handle is None:
+        if handle is None or (handle.ran and not handle.recurring):  # it has come too late
             recorder.skip(site)
         else:
             recorder.cancelled(lane, site, handle)
@@ -214,12 +217,14 @@ def _drive(
     recorder: Recorder, site: Site, coroutine: Any, receiver: Any
 ) -> Generator[Any, Any, Any]:
     sleep = Suspension()
-    step, value = coroutine.send, None
+    send = step = coroutine.send
+    value: Any = None
     while True:
         lane = recorder.lane()
         flow = lane.conn, lane.req
         src = line_of(coroutine) if sleep.segments else site.src
         opened = recorder.open_segment(lane, site, sleep, src, receiver)
+        inner = coroutine.cr_await
         try:
             waits_for = step(value)
         except StopIteration as stop:
@@ -232,9 +237,11 @@ def _drive(
             raise
         # What the Runner does next, it does for whom the coroutine works.
         recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
+        if step is not send and inner is not None and coroutine.cr_await is inner:
+            recorder.passed_over(site)
         try:
             value = yield waits_for
-            step = coroutine.send
+            step = send
         except BaseException as error:
             value, step = error, coroutine.throw
 
@@ -255,6 +262,7 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
         flow = lane.conn, lane.req
         src = line_of(coroutine) if sleep.segments else of_coroutine.src
         opened = recorder.open_segment(lane, of_coroutine, sleep, src)
+        inner = getattr(coroutine, "cr_await", None)
         try:
             waits_for = original(*args, **kwargs)
         except StopIteration as stop:
@@ -270,6 +278,8 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
                 error.__traceback__ = frames.tb_next.tb_next
             raise
         recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
+        if inner is not None and coroutine.cr_await is inner and recorder.failed_with(args[1]):
+            recorder.passed_over(of_coroutine)
         return waits_for
 
     return step
