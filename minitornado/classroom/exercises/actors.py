@@ -1,6 +1,7 @@
 """Who acts in a scenario; what they see becomes events.
 
     Reader, connected      a stream and its one read, on a scripted kernel
+    Site                   an HTTPServer on a scripted kernel; get, post, answer, answers
     errors_logged          what the loop has caught
     turn_until, guarded    a real loop with a limit, for the scenarios that end in `_real`
 
@@ -11,16 +12,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from minitornado.concurrent import Future
+from minitornado.httpserver import HTTPServer
+from minitornado.httputil import ResponseStartLine
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream
+from minitornado.netutil import bind_sockets
 
 from .kernel import Client, Kernel
 from .lab import Lab, shown
 
+PATIENCE_SECONDS = 1.0  # of a Site's loop: it does not sleep through idle connections
 REAL_SECONDS = 1.0  # what a real kernel may take; it takes milliseconds
 
 
@@ -85,6 +93,69 @@ def connected(lab: Lab) -> tuple[Client, Reader]:
     kernel = Kernel(lab)
     client = Noting(kernel, kernel.connect().socket)
     return client, Reader(lab, IOStream(client.socket, io_loop=kernel.loop))
+
+
+class Site:
+    """An HTTPServer on a scripted kernel, whose clients are at 192.0.2.1."""
+
+    def __init__(self, lab: Lab, application: Any, **options: Any) -> None:
+        self.lab = lab
+        self.kernel = Kernel(lab, patience=PATIENCE_SECONDS)
+        self.server = HTTPServer(application, io_loop=self.kernel.loop, **options)
+
+    def connect(self, name: str = "client") -> Client:
+        """A client connects; the server has its stream by the time this returns."""
+        self.lab.step("a client connects" if name == "client" else f"{name} connects")
+        client = self.kernel.connect(name)
+        client.socket.family = socket.AF_INET
+        self.kernel.loop.add_callback(
+            self.server._handle_connection, client.socket, ("192.0.2.1", 50_000))
+        self.kernel.run()
+        return client
+
+
+def answer(request: Any, body: bytes = b"ok", code: int = 200) -> None:
+    """Answer a request (HTTPServerRequest), or on a connection (HTTPConnection), in full."""
+    connection = getattr(request, "connection", request)
+    connection.write_headers(
+        ResponseStartLine("HTTP/1.1", code, "OK"), {"Content-Length": str(len(body))}, body)
+    connection.finish()
+
+
+def answers(client: Client) -> list[str]:
+    """What the client was answered so far: ["200 ok", …]."""
+    found = re.findall(rb"HTTP/1.1 (\d+) .*?\r\n\r\n(.*?)(?=HTTP/1.1|$)",
+                       bytes(client.socket.outgoing), re.DOTALL)
+    return [b" ".join(pair).decode().strip() for pair in found]
+
+
+def post(body: bytes, target: str = "/", content_type: str = "text/plain") -> bytes:
+    """A POST with a body, as bytes."""
+    return (f"POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
+
+def get(target: str = "/", *lines: str) -> bytes:
+    """A GET, with further header lines, as bytes."""
+    head = "".join(f"{line}\r\n" for line in (f"GET {target} HTTP/1.1", "Host: a", *lines))
+    return head.encode() + b"\r\n"
+
+
+def ask_for_real(loop: IOLoop, server: HTTPServer, request: bytes) -> bytes:
+    """What a real server on a real socket answers to `request`, up to the end or the limit."""
+    (sock,) = bind_sockets(0, "127.0.0.1")
+    server.add_sockets([sock])
+    client = socket.create_connection(sock.getsockname())
+    client.setblocking(False)
+    got: list[bytes] = []
+    try:
+        client.sendall(request)
+        loop.add_handler(client, lambda fd, events: got.append(client.recv(65_536)), IOLoop.READ)
+        turn_until(loop, lambda: got and not got[-1])
+    finally:
+        server.stop()
+        client.close()
+    return b"".join(got)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,6 @@
+"""Finishes, whatever happens."""
+
+
+class _ServerRequestAdapter:
+    def on_connection_close(self):
+        self.finish()
