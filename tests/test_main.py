@@ -6,8 +6,10 @@ nothing, and never a traceback.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import http.client
+import io
 import os
 import re
 import signal
@@ -338,7 +340,9 @@ def test_the_main_job_shows_one_request_and_ends_well(main_job: subprocess.Compl
     assert_readable(main_job.stdout)
     lines = main_job.stdout.splitlines()
     assert lines[0] == "One request, GET /hello, over a real socket: its callbacks as they run"
-    for title in ("The same as a story", "What it took", "Try next"):
+    for title in (
+        "The same as a story, from the connection to the answer", "What that took", "Try next"
+    ):  # fmt: skip
         assert title in lines
     assert "The answer: HTTP/1.1 200 OK" in main_job.stdout
     assert "hello world" in lines
@@ -357,17 +361,22 @@ def test_the_main_job_takes_less_than_two_seconds():
 
 
 def test_what_it_took_is_what_the_log_shows(main_job: subprocess.CompletedProcess[str]):
-    log, _, rest = main_job.stdout.partition("The same as a story")
-    took = rest.partition("What it took")[2]
-    for word, pattern in (
-        ("epoll_ctl", r"kernel +epoll_ctl"), ("accept", r"kernel +accept"),
-        ("recv", r"kernel +recv"), ("send", r"kernel +send"), ("polls?", r"kernel +epoll_wait"),
+    log = main_job.stdout.partition("\nThe same as a story")[0]
+    request = log[log.index("── turn 1 ") : log.index("request c1r1 ends")]
+    took = main_job.stdout.partition("\nWhat that took\n")[2]
+    for words, pattern in (
+        ("turns?", "── turn "), ("polls?", "kernel +epoll_wait"), ("accept", "kernel +accept"),
+        ("epoll_ctl", "kernel +epoll_ctl"), ("recv", "kernel +recv"), ("send", "kernel +send"),
     ):  # fmt: skip
-        (number,) = re.findall(rf"^ *(\d+) {word}\b", took, re.MULTILINE)
-        assert int(number) == len(re.findall(pattern, log)), word
-    assert len(set(re.findall(r"── turn (\d+) ", log))) == int(
-        re.findall(r"^ *(\d+) turns?\b", took, re.MULTILINE)[0]
-    )
+        (number,) = re.findall(rf"^ *(\d+) {words}\b", took, re.MULTILINE)
+        assert int(number) == len(re.findall(pattern, request)), words
+
+
+def test_the_main_job_s_story_has_15_to_25_steps(main_job: subprocess.CompletedProcess[str]):
+    story = main_job.stdout.partition("\nThe same as a story")[2].partition("\nWhat that took")[0]
+    numbers = [int(number) for number in re.findall(r"^ *(\d+) [a-z]", story, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert 15 <= len(numbers) <= 25
 
 
 def test_what_to_try_next_works(main_job: subprocess.CompletedProcess[str]):
@@ -425,6 +434,60 @@ def test_every_view_reads_in_a_pipe_and_shows_a_file_as_it_showed_the_request(
     assert len(view.splitlines()) > 5
 
 
+def test_a_file_can_be_asked_for_a_connection_a_request_or_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def show(*words: str) -> str:
+        assert main(["show", file, *words]) == 0
+        return capsys.readouterr().out
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    file = str(tmp_path / "trace.jsonl")
+    assert main(["trace", "--json", file]) == 0
+    capsys.readouterr()
+    for view in ("story", "log", "lanes", "tree", "counts", "step"):
+        texts = {of: show("--view", view, "--of", of) for of in ("c1r1", "c1", "all")}
+        assert len(set(texts.values())) == 3, view
+        assert show("--view", view) == texts["all" if view == "log" else "c1r1"], view
+    assert main(["show", file, "--of", "c2"]) == 2
+    assert capsys.readouterr().err == (
+        "minitornado: there is no connection or request 'c2': there are c1, c1r1, c1r2\n"
+    )
+
+
+def test_the_steps_go_forward_and_back_with_keys():
+    done = run("trace", "--view", "step", input="n\nn\np\nb\na\nq\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_readable(done.stdout)
+    steps = [int(number) for number in re.findall(r"step (\d+) of", done.stdout)]
+    assert steps[:4] == [1, 2, 3, 2]
+    assert shell("minitornado trace --view step <&-").stderr == (
+        "minitornado: --view step needs keys, and there is no input to read them from\n"
+    )
+
+
+def test_audit_gives_its_verdict_on_the_last_line():
+    for path in ("/hello", "/stream", "/boom"):
+        done = run("trace", path, "--audit")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[-1] == "Nothing is missed."
+
+
+def test_audit_fails_when_a_probe_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from minitornado.trace import tracer
+
+    table = tracer.MINITORNADO
+    rows = tuple(row for row in table.rows if row.attribute != "HTTP1Connection.finish")
+    assert len(rows) == len(table.rows) - 1
+    monkeypatch.setattr(tracer, "MINITORNADO", dataclasses.replace(table, rows=rows))
+    assert main(["trace", "--audit"]) == 1
+    out = capsys.readouterr().out
+    assert "HTTP1Connection.finish was called 1 times, and has no probe" in out
+    assert out.endswith(" missed or wrong.\n")
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
@@ -442,6 +505,8 @@ def test_every_view_reads_in_a_pipe_and_shows_a_file_as_it_showed_the_request(
         (["/hello", "--header", "Connection: close"], "hello world"),
         (["/echo", "--header", "Transfer-Encoding: chunked", "--data", "3\r\nabc\r\n0\r\n\r\n"],
          "body:\nabc\n"),
+        (["/echo", "--header", "Expect: 100-continue", "--data", "abc"],
+         "The answer: HTTP/1.1 200 OK"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -455,6 +520,14 @@ def test_a_request_that_never_ends_is_no_reason_to_wait():
     done = run("trace", "/echo", "--header", "Content-Length: 9", "--data", "abc")
     assert done.returncode == 0
     assert "There was no answer." in done.stdout
+
+
+def test_a_request_that_takes_too_long_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("minitornado.trace.drive.MAX_SECONDS", -1.0)
+    assert main(["trace"]) == 1
+    assert capsys.readouterr().err.endswith("seconds: ask for less\n")
 
 
 def test_a_trace_that_can_not_be_written_is_a_sentence():

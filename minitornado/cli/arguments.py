@@ -46,7 +46,8 @@ examples:
   python -m minitornado trace /echo --data hi
   python -m minitornado trace '/slow?seconds=0.2' --level chain
   python -m minitornado trace /hello --header 'Connection: close' --view turns
-  python -m minitornado trace /stream --json stream.jsonl"""
+  python -m minitornado trace /stream --json stream.jsonl
+  python -m minitornado trace /big?n=1000000 --audit"""
 
 SHOW_EXAMPLES = """\
 examples:
@@ -100,7 +101,6 @@ def _add_trace(commands: Any) -> None:
         "trace", epilog=TRACE_EXAMPLES,
         description="Trace one request to the demo application, over a real socket.",
     )  # fmt: skip
-    parser.set_defaults(module="trace")
     parser.add_argument(
         "path", type=target, nargs="?", default="/hello", metavar="URL-path",
         help="what to ask for, with its query (default: /hello)",
@@ -121,6 +121,11 @@ def _add_trace(commands: Any) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="write the trace to FILE as well, one event a line"
     )
+    parser.add_argument(
+        "--audit", action="store_true",
+        help="show instead whether the trace misses anything: exit status 1 if it does",
+    )  # fmt: skip
+    parser.set_defaults(module="trace", of=None)
 
 
 def _add_show(commands: Any) -> None:
@@ -134,6 +139,11 @@ def _add_show(commands: Any) -> None:
         help="the story, the chain of callbacks, or every call (default: story)",
     )  # fmt: skip
     _add_view(parser)
+    parser.add_argument(
+        "--of", metavar="NAME",
+        help="of one connection, as c1, or one request, as c1r1; or all "
+        "(default: of the request, if only one was answered)",
+    )  # fmt: skip
 
 
 def _add_view(parser: argparse.ArgumentParser) -> None:

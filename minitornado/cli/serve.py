@@ -30,6 +30,10 @@ DRAIN_SECONDS = 1.0
 # How many events of each connection are remembered: some twenty requests' worth.
 RING_EVENTS = 2000
 
+# Steps of a request of which at least a part has come.  Each connection ends with one more,
+# that never came, and has no story.
+CAME = {"headers-received", "refuse", "timed-out"}
+
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, which is a good end: 0."""
@@ -152,14 +156,18 @@ def _start_tracer(serving: _Serving, level: str) -> Any:
         if not serving.stopping:  # how the server takes leave is nobody's request
             teller(event)
 
-    tracer = Tracer(sink=sink, ring=RING_EVENTS)
+    tracer = Tracer(level="chain" if level == "chain" else "full", sink=sink, ring=RING_EVENTS)
     return tracer.start()
 
 
 def _tell(event: Any, trace: Trace, screen: Console) -> None:
     """Print the story of a request that has just ended."""
-    if event.kind == "end" and event.name == "request":
+    if event.kind != "end" or event.name != "request":
+        return
+    steps = {other.step for other in trace.filter(req=event.req)}
+    if steps & CAME:
         from minitornado.trace.views import Story
 
+        screen.print(f"the story of {event.req}", style="bold")
         screen.print(Story(trace, req=event.req))
         screen.print()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from minitornado.demo.application import application
 from minitornado.httpserver import HTTPServer
 from minitornado.trace import Event, Trace, drive, tracing
+from minitornado.trace.drive import Driven
 
 from . import views
 from .output import Complaint, console, reason_of
@@ -30,6 +32,10 @@ def run(options: argparse.Namespace) -> int:
     quiet_log()
     screen = console()
     request = request_bytes(options.method, options.path, options.headers, options.data)
+    if options.audit:
+        from .audit import run_audit
+
+        return run_audit(request, screen)
     if views.name_of(options) == "log":
         trace, answer = record_live(request, screen, views.log_level(options))
     else:
@@ -46,14 +52,33 @@ def quiet_log() -> None:
     logging.getLogger("tornado").addHandler(logging.NullHandler())
 
 
+@contextmanager
+def a_server() -> Iterator[HTTPServer]:
+    """A server of the demo that does not listen yet; its loop and sockets are closed at the end."""
+    server = HTTPServer(application)
+    try:
+        yield server
+    finally:
+        server.stop()
+        if server.io_loop is not None:
+            server.io_loop.close(all_fds=True)
+
+
+def ask(server: HTTPServer, request: bytes) -> Driven:
+    """Send a request to a server, receive the answer, leave."""
+    script = [("connect", "k1"), ("send", "k1", request), ("recv", "k1"), ("close", "k1")]
+    try:
+        return drive(server, script)
+    except (TimeoutError, ValueError) as error:  # too much to answer, too much to send at once
+        raise Complaint(f"{error}: ask for less") from None
+
+
 def record(
     request: bytes, sink: Callable[[Event], object] | None = None
 ) -> tuple[Trace, bytes]:
-    """Send a request to a server of the demo; return the trace, and the answer's bytes."""
-    server = HTTPServer(application)
-    script = [("connect", "k1"), ("send", "k1", request), ("recv", "k1"), ("close", "k1")]
-    with tracing(sink=sink) as trace:
-        client = drive(server, script)
+    """Trace a request to the demo; return the trace, and the answer's bytes."""
+    with a_server() as server, tracing(sink=sink) as trace:
+        client = ask(server, request)
     for event in trace.filter(kind="note", name="tracer-error"):
         raise Complaint(f"the tracer has failed, so part of this is missing: {event.data['text']}")
     return trace, client.answers.get("c1", b"")
@@ -128,6 +153,8 @@ def describe(answer: bytes) -> str:
     The answer: HTTP/1.1 200 OK, 40 bytes with this body:
     hi
     """
+    while answer.startswith(b"HTTP/1.1 1"):  # 100 Continue: the answer is still to come
+        answer = answer.partition(b"\r\n\r\n")[2]
     if not answer:
         return "There was no answer."
     head, _, body = answer.partition(b"\r\n\r\n")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from minitornado.trace import views
+
 from .output import PROGRAM, console
 from .trace import describe, quiet_log, record_live, request_bytes
+from .views import story_of
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from minitornado.trace import Trace
 
 NEXT = (
     ("trace /stream --view lanes", "an answer in five pieces"),
@@ -27,27 +28,15 @@ def run(options: argparse.Namespace) -> int:
     screen = console()
     _title(screen, "One request, GET /hello, over a real socket: its callbacks as they run")
     trace, answer = record_live(request_bytes(None, "/hello", [], None), screen, "chain")
-    _title(screen, "\nThe same as a story")
-    _tell(trace, screen)
-    _title(screen, "\nWhat it took")
-    _count(trace, screen)
+    _title(screen, "\nThe same as a story, from the connection to the answer")
+    screen.print(views.Story(trace, **story_of(trace)))
+    _title(screen, "\nWhat that took")
+    screen.print(views.Counts(trace, **story_of(trace)))
     screen.print(f"\n{describe(answer)}", soft_wrap=True, markup=False)
     _title(screen, "\nTry next")
     for words, what in NEXT:
         screen.print(f"  {PROGRAM} {words:28}{what}", soft_wrap=True, markup=False)
     return 0
-
-
-def _tell(trace: Trace, screen: Console) -> None:
-    from minitornado.trace.views import Story
-
-    screen.print(Story(trace))
-
-
-def _count(trace: Trace, screen: Console) -> None:
-    from minitornado.trace.views import Counts
-
-    screen.print(Counts(trace))
 
 
 def _title(screen: Console, text: str) -> None:
