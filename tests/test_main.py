@@ -525,7 +525,8 @@ def test_a_request_that_never_ends_is_no_reason_to_wait():
 def test_a_request_that_takes_too_long_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("minitornado.trace.drive.MAX_SECONDS", -1.0)
+    # By its module's name: the package has a function of the same name.
+    monkeypatch.setattr(sys.modules["minitornado.trace.drive"], "MAX_SECONDS", -1.0)
     assert main(["trace"]) == 1
     assert capsys.readouterr().err.endswith("seconds: ask for less\n")
 
@@ -602,6 +603,17 @@ def test_no_color_and_dumb_terminals_are_respected():
     for change in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         text = shell(in_terminal, env={**terminal, **change}).stdout
         assert re.findall(r"\x1b\[[0-9;]*3[0-9]", text) == [], change
+
+
+@pytest.mark.parametrize("width", [60, 100, 120])
+def test_every_view_keeps_to_the_width_that_it_is_given(width: int, tmp_path: Path):
+    file = str(tmp_path / "trace.jsonl")
+    run("trace", "/echo", "--data", "abc", "--json", file)
+    environment = {**ENVIRONMENT, "COLUMNS": str(width)}
+    for name in VIEWS:
+        done = run("show", file, "--view", name, env=environment, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0
+        assert_readable(done.stdout, width)
 
 
 def test_a_c_locale_gets_ascii():
