@@ -1,0 +1,11 @@
+"""Builds a request for everybody."""
+
+
+class _ServerRequestAdapter:
+    def headers_received(self, start_line, headers):
+        if self.server.xheaders:
+            self.connection.context._apply_xheaders(headers)
+        self.request = httputil.HTTPServerRequest(
+            connection=self.connection, start_line=start_line, headers=headers)
+        if self.delegate is not None:
+            return self.delegate.headers_received(start_line, headers)
