@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 from . import netutil
 from .concurrent import Future
 from .ioloop import IOLoop
-from .iostream import WRITE_CHUNK_SIZE, Data, IOStream, StreamClosedError
+from .iostream import WRITE_CHUNK_SIZE, Data, IOStream
 from .log import gen_log
 
 
@@ -112,11 +112,8 @@ class SSLIOStream(IOStream):
     # ---- called by the loop ----
 
     def _handle_events(self, fd: Any, events: int) -> None:
-        if not self._connecting and events & (IOLoop.READ | IOLoop.WRITE):
-            # Whichever of the two it was that OpenSSL waited for: both may go on now.
-            events |= IOLoop.READ
-            if self._write_buffer:
-                events |= IOLoop.WRITE
+        if not self._connecting and events & IOLoop.WRITE:
+            events |= IOLoop.READ  # it may have been a read that had to write first
         super()._handle_events(fd, events)
 
     def _handle_connect(self) -> None:
@@ -159,14 +156,8 @@ class SSLIOStream(IOStream):
         self._connecting = False
         self._handshaken = True
         self._tell_connected()
-        if self._write_buffer and not self._closed:
-            self._handle_write()
-            if self._write_buffer:
-                self._add_io_state(IOLoop.WRITE)
-        elif not self._closed:
-            self._drop_io_state(IOLoop.WRITE)
-        if not self._closed:
-            self._handle_read()  # the request may have come with the last of the handshake
+        if self._write_buffer:  # written while we shook hands
+            self._add_io_state(IOLoop.WRITE)
 
     def _tell_connected(self) -> None:
         connect_future, self._connect_future = self._connect_future, None
@@ -179,7 +170,7 @@ class SSLIOStream(IOStream):
     def _finish_closing(self) -> None:
         future, self._handshake_future = self._handshake_future, None
         if future is not None:
-            future.set_exception(StreamClosedError(self.error))
+            self._fail(future)
         super()._finish_closing()
 
 
