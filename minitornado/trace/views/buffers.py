@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import RenderableType
-from rich.style import Style
-from rich.text import Text
 
 from minitornado.classroom.palette import PALETTE
 
 from ..events import Event, Trace
 from . import words
-from .view import GREY, View
+from .view import GREY, View, line
 
 _BAR = 12  # columns
 
@@ -47,17 +45,21 @@ class Buffers(View):
         most = max((max(level.read, level.write) for level in self.levels), default=0)
         name = max(12, min(34, width - 62))
         head = f"{'seq':>5} turn {'after':{name}} {'read buffer':20} {'write buffer':20} watched"
-        yield Text(head, Style(color=GREY, bold=True), no_wrap=True, overflow="ellipsis")
+        yield line((words.cut(head, width), f"bold {GREY}"))
         for level in self.levels:
             event = level.event
-            line = Text(f"{event.seq:5} {event.turn:4} ", no_wrap=True, overflow="ellipsis")
-            line.append(f"{words.cut(words.short(event.name), name):{name}} ")
-            for count in (level.read, level.write):
-                bar = "█" * -(-count * _BAR // most) if most else ""
-                line.append(bar, Style(color=PALETTE["IOStream"]))
-                line.append(f" {count:,}".lstrip() if not bar else f" {count:,}")
-                line.pad_right(max(0, 21 - len(bar) - len(f" {count:,}") + (0 if bar else 1)))
-            yield line.append(level.watched or "not watched")
+            after = words.cut(words.short(event.name), name)
+            yield line(
+                f"{event.seq:5} {event.turn:4} {after:{name}} ",
+                *_bar(level.read, most), *_bar(level.write, most), level.watched or "-",
+            )  # fmt: skip
+
+
+def _bar(count: int, most: int) -> list[str | tuple[str, str]]:
+    """Return a number as a bar and in digits, in 21 columns; any byte at all is to be seen."""
+    bar = "█" * -(-count * _BAR // most) if most else ""
+    number = f" {count:,}" if bar else "0"
+    return [(bar, PALETTE["IOStream"]), f"{number:{21 - len(bar)}}"]
 
 
 def _levels(trace: Trace, conn: str) -> list[Level]:

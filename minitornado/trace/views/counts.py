@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rich.console import RenderableType
-from rich.style import Style
-from rich.text import Text
 
 from ..events import Event, Trace
 from . import select, words
-from .view import GREY, View
+from .view import GREY, View, line
 
 SYSCALLS = ("epoll_ctl", "accept", "recv", "send")
 
@@ -48,11 +46,10 @@ class Counts(View):
 
     def body(self, width: int) -> Iterable[RenderableType]:
         for row in self.rows.values():
-            line = Text(no_wrap=True, overflow="ellipsis")
-            line.append(f"{row.number:4,} ", Style(bold=True))
-            line.append(f"{words.singular(row.name) if row.number == 1 else row.name:10}")
-            details = [f"{number:,} {how}" for how, number in sorted(row.details.items())]
-            yield line.append(", ".join(details), Style(color=GREY))
+            name = words.singular(row.name) if row.number == 1 else row.name
+            details = ", ".join(f"{count:,} {how}" for how, count in sorted(row.details.items()))
+            name = f"{name:10}" if details else name
+            yield line((f"{row.number:4,} ", "bold"), name, (details, GREY))
 
 
 def _between(events: list[Event], trace: Trace) -> list[Event]:

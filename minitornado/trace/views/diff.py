@@ -8,11 +8,9 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 
 from rich.console import RenderableType
-from rich.style import Style
-from rich.text import Text
 
 from .story import Step, Story
-from .view import GREY, WHY, View
+from .view import GREY, WHY, View, line
 
 Pair = tuple[Step | None, Step | None]
 
@@ -38,21 +36,18 @@ class Diff(View):
 
     def body(self, width: int) -> Iterable[RenderableType]:
         column = (min(width, 160) - 3) // 2
-        head = Text(f"{self.names[0]:{column}}   {self.names[1]}", Style(bold=True))
-        yield head
+        yield line((f"{self.names[0]:{column}}   {self.names[1]}", "bold"))
         for one, other in self.pairs:
             # In words too, since = and < are all that a reader without colours has.
             mark = "=" if one and other else "<" if one else ">"
             lines = zip_longest(_lines(one, column), _lines(other, column), fillvalue="")
             for at, (left, right) in enumerate(lines):
-                colour = GREY if mark == "=" else WHY
-                line = Text(f"{left:{column}}", no_wrap=True, overflow="ignore")
-                line.append(f" {mark if at == 0 else ' '} ", Style(color=colour, bold=True))
-                yield line.append(right)
+                style = f"bold {GREY if mark == '=' else WHY}"
+                yield line(f"{left:{column}}", (f" {mark if at == 0 else ' '} ", style), right)
         if self.same():
-            yield Text("The same steps in the same order.", Style(bold=True))
+            yield line(("The same steps in the same order.", "bold"))
         else:
-            yield Text(f"{len(self)} of {len(self.pairs)} steps are in one of them only.")
+            yield line(f"{len(self)} of {len(self.pairs)} steps are in one of them only.")
 
 
 def _align(one: list[Step], other: list[Step]) -> Iterator[Pair]:

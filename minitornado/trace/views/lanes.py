@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import RenderableType
-from rich.style import Style
 from rich.text import Text
 
 from minitornado.classroom.palette import PALETTE
@@ -21,7 +20,7 @@ from minitornado.classroom.palette import PALETTE
 from ..events import OPENERS, Event, Trace
 from . import select, words
 from .facts import Facts
-from .view import ASKED, GREY, Picture
+from .view import ASKED, GREY, Picture, line
 
 LANES = tuple(PALETTE)
 KERNEL, LOOP, STREAM, TCP, HTTP, HTTP1, ADAPTER, APP = range(len(LANES))
@@ -255,38 +254,37 @@ def _how(poll: Event | None) -> str:
 
 # ---- as text ----
 
+_LEFT = 7  # columns: the event's number
+
 
 def _draw_text(lanes: Lanes, width: int) -> Iterator[Text]:
     pitch = 3 if width < 100 else 4
-    left = 7
-    yield from _head(left, pitch)
+    yield from _head(pitch)
     starts = {band.first: band for band in lanes.bands}
     for at, row in enumerate(lanes.rows):
         if at in starts:
-            yield _band_line(starts[at], lanes, at, left, pitch, width)
-        yield _row_line(row, lanes, at, left, pitch, width)
+            yield _band_line(starts[at], lanes, at, pitch)
+        yield _row_line(row, lanes, at, pitch, width)
 
 
-def _head(left: int, pitch: int) -> Iterator[Text]:
+def _head(pitch: int) -> Iterator[Text]:
     """Yield the lanes' names as stairs: each above its lane, and as long as it is."""
     for lane, name in enumerate(LANES):
-        line = Text(" " * left, no_wrap=True, overflow="ignore")
-        for earlier in range(lane):
-            line.append("│".ljust(pitch), Style(color=PALETTE[LANES[earlier]]))
-        yield line.append(name, Style(color=PALETTE[name], bold=True))
+        earlier = [("│".ljust(pitch), PALETTE[other]) for other in LANES[:lane]]
+        yield line(" " * _LEFT, *earlier, (name, f"bold {PALETTE[name]}"))
 
 
-def _cells(lanes: Lanes, at: int, pitch: int) -> list[tuple[str, str | None]]:
+def _cells(lanes: Lanes, at: int, pitch: int) -> list[tuple[str, str]]:
     """Return the characters of a row between its lanes, with their colours, before its arrow."""
-    cells: list[tuple[str, str | None]] = []
+    cells = []
     running = {bar.lane for bar in lanes.bars if bar.first < at <= bar.last}
     for lane, name in enumerate(LANES):
         cells.append(("█" if lane in running else "│", PALETTE[name]))
-        cells += [(" ", None)] * (pitch - 1)
+        cells += [(" ", "")] * (pitch - 1)
     return cells
 
 
-def _row_line(row: Row, lanes: Lanes, at: int, left: int, pitch: int, width: int) -> Text:
+def _row_line(row: Row, lanes: Lanes, at: int, pitch: int, width: int) -> Text:
     cells = _cells(lanes, at, pitch)
     here = row.lane * pitch
     if row.caller is not None:
@@ -296,20 +294,16 @@ def _row_line(row: Row, lanes: Lanes, at: int, left: int, pitch: int, width: int
             cells[column] = ("─", GREY)
         cells[here - step] = ("▶" if step > 0 else "◀", GREY)
     cells[here] = ("●", PALETTE[LANES[row.lane]])
-    line = Text(f"{row.event.seq:5}  ", Style(color=GREY), no_wrap=True, overflow="ignore")
-    for character, colour in cells:
-        line.append(character, Style(color=colour))
     asked = "" if row.asked is None else f"  asked {lanes.rows[row.asked].event.seq}"
     said = f"{row.label}: {row.note}" if row.note else row.label
-    label = words.cut(said, width - len(line) - len(asked))
-    line.append(label, Style(color=PALETTE[LANES[row.lane]]))
-    return line.append(asked, Style(color=ASKED, italic=True))
+    said = words.cut(said, width - _LEFT - len(cells) - len(asked))
+    return line(
+        (f"{row.event.seq:5}  ", GREY), *cells, (said, PALETTE[LANES[row.lane]]),
+        (asked, f"italic {ASKED}"),
+    )  # fmt: skip
 
 
-def _band_line(band: Band, lanes: Lanes, at: int, left: int, pitch: int, width: int) -> Text:
-    line = Text(f"{'':{left}}", no_wrap=True, overflow="ignore")
-    for character, colour in _cells(lanes, at, pitch):
-        line.append(character, Style(color=colour))
+def _band_line(band: Band, lanes: Lanes, at: int, pitch: int) -> Text:
     title = f"turn {band.turn}" if band.turn else "before the loop"
     how = f", {band.how}" if band.how else ""
-    return line.append(f"── {title}{how}", Style(color=GREY, bold=True))
+    return line(" " * _LEFT, *_cells(lanes, at, pitch), (f"── {title}{how}", f"bold {GREY}"))

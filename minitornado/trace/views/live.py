@@ -42,7 +42,8 @@ Line = list[tuple[str, Style | None]]
 class Live:
     """A sink that prints events: to `console`, or to `file` (standard output), `width` columns.
 
-    `level` "full" is every event, "chain" leaves out the calls on the way.
+    `level` "full" is every event, "chain" leaves out the calls on the way to server and
+    application.
     """
 
     def __init__(
@@ -61,44 +62,45 @@ class Live:
         self._colours = _colours(self._console)
         self._unicode = not self._console.options.ascii_only
         self._level = level
-        self._open: dict[int, Event] = {}
-        self._held: Event | None = None
+        self._open: dict[int, tuple[Event, int]] = {}  # with the depth of what is inside
+        self._held: tuple[Event, int] | None = None
         self._turn: int | None = None
         self._told: dict[str, dict[str, object]] = {}  # object -> what was last said of its state
         self._value: object = None  # what the last bracket returned
 
     def __call__(self, event: Event) -> None:
         """Print an event, or keep it until the next one if it may be one line with it."""
-        held, self._held = self._held, None
-        opener = self._open.pop(event.of, event) if event.of is not None else event
+        opener = event if event.of is None else self._open.pop(event.of, (event, 0))[0]
+        depth = self._open.get(event.parent or 0, (None, 0))[1]
+        shown = self._level == "full" or _in_chain(opener)
         if event.kind in OPENERS:
-            self._open[event.seq] = event
-        if self._level == "chain" and opener.kind == "call" and not opener.data.get("coroutine"):
-            self._held = held  # it is not seen, so it does not come between
+            self._open[event.seq] = event, depth + shown
+        if not shown:
             return
-        if held is not None and event.of == held.seq:
-            return self._print(held, event)
-        if held is not None:
-            self._print(held)
+        held = self._held
+        if held is not None and event.of == held[0].seq:
+            self._held = None
+            return self._print(*held, event)
+        self.flush()
         # The application is not kept waiting: what it is doing may take long, and that is
         # just what the reader wants to see.
         if event.kind in OPENERS and event.layer != "app":
-            self._held = event
+            self._held = event, depth
         elif event.kind not in CLOSERS or self._tells(event):
-            self._print(event)
+            self._print(event, depth)
 
     def flush(self) -> None:
         """Print the line that waits for the next event.  At the end of the trace."""
         held, self._held = self._held, None
         if held is not None:
-            self._print(held)
+            self._print(*held)
 
-    def _print(self, event: Event, closer: Event | None = None) -> None:
+    def _print(self, event: Event, depth: int, closer: Event | None = None) -> None:
         if event.turn and event.turn != self._turn:
             self._turn = event.turn
             self._emit(_turn_line(event.turn, self._width))
-        news = "" if closer is None else self._news(closer)
-        self._emit(line(event, self._width, closer, news or self._news(event)))
+        news = self._news(closer or event)
+        self._emit(line(event, depth, self._width, closer, news))
 
     def _tells(self, closer: Event) -> bool:
         """Tell whether the end of a bracket is worth a line: not what the one inside has said."""
@@ -131,14 +133,14 @@ class Live:
         self._file.write((text if self._unicode else in_ascii(text)) + "\n")
 
 
-def line(event: Event, width: int, closer: Event | None = None, news: str = "") -> Line:
+def line(event: Event, depth: int, width: int, closer: Event | None, news: str) -> Line:
     """Return an event as one line of at most `width` columns; with its closer, if it is a leaf.
 
-    `news` is what is to be said of the receiver's state.
+    `depth` is the number of brackets around it, `news` what is to be said of its receiver.
     """
     layer = event.layer or ""
     edges = _edges(event)
-    left = " " * min(event.depth, _MAX_INDENT)
+    left = " " * min(depth, _MAX_INDENT)
     room = width - _LEFT - len(left) - len(edges)
     style = _BOLD if event.kind in _LOUD else None
     return [
@@ -148,6 +150,13 @@ def line(event: Event, width: int, closer: Event | None = None, news: str = "") 
         (left + words.cut(_what(event, closer) + news, room), style),
         (edges, _WHY if event.cause is not None else _ASKED),
     ]
+
+
+def _in_chain(opener: Event) -> bool:
+    """Tell whether an event, or its bracket, is more than a call on the way."""
+    return (
+        opener.kind != "call" or "segment" in opener.data or opener.layer in ("server", "app")
+    )
 
 
 def _turn_line(turn: int, width: int) -> Line:
@@ -170,9 +179,9 @@ def _what(event: Event, closer: Event | None) -> str:
     if closer is None:
         return said + _value(event) if event.kind in CLOSERS else said
     if closer.kind == "raise":
-        return f"{said} raises {closer.data.get('error')}"
+        return f"{said}, raises {closer.data.get('error')}"
     if closer.kind == "yield":
-        return f"{said} waits for {closer.data.get('target')}"
+        return f"{said}, waits for {closer.data.get('target')}"
     return said + _value(closer)
 
 

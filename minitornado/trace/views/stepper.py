@@ -19,7 +19,6 @@ from typing import Any
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +26,7 @@ from ..events import Event, Trace
 from . import live
 from .state import lines_at
 from .story import Step, Story
-from .view import ASKED, GREY, WHY, View, colour_of
+from .view import ASKED, GREY, WHY, View, colour_of, line
 
 LINES_BEFORE, LINES_AFTER = 2, 6
 
@@ -91,7 +90,7 @@ class Stepper(View):
         yield Panel(
             Group(*self._panel(step)),
             box=box.ROUNDED,
-            title=Text(f" {step.key} ", Style(bold=True)),
+            title=Text(f" {step.key} ", "bold"),
             title_align="left",
             border_style=colour_of(step.event.layer or ""),
             width=min(width, 110),
@@ -100,25 +99,22 @@ class Stepper(View):
 
     def _panel(self, step: Step) -> Iterator[RenderableType]:
         event = step.event
-        head = Text(f"step {step.number} of {len(self.steps)}", Style(color=GREY))
-        head.append(f"   {event.layer}", Style(color=colour_of(event.layer or ""), bold=True))
-        head.append(f"   turn {event.turn}   {event.req or event.conn or ''}", Style(color=GREY))
-        yield head
-        yield Text()
-        yield Text(step.sentence, Style(bold=True))
-        yield Text()
+        yield line(
+            (f"step {step.number} of {len(self.steps)}", GREY),
+            (f"   {event.layer}", f"bold {colour_of(event.layer or '')}"),
+            (f"   turn {event.turn}   {event.req or event.conn or ''}", GREY),
+        )
+        yield Text(f"\n{step.sentence}\n", "bold")
         facts = Table.grid(padding=(0, 2, 0, 0))
         for name, text, colour in self._facts(step):
-            facts.add_row(Text(name, Style(color=colour, italic=True)), text)
+            facts.add_row(Text(name, f"italic {colour}"), text)
         yield facts
         shown = source(self.trace, event)
         if shown:
-            yield Text()
-            yield Text(event.src or "", Style(color=GREY))
-        for number, line, here in shown:
-            mark = "▶" if here else " "
-            style = Style(bold=here)
-            yield Text(f"{mark} {number:4}  {line}", style, no_wrap=True, overflow="ellipsis")
+            yield Text(f"\n{event.src}", GREY)
+        for number, code, here in shown:
+            said = f"{'▶' if here else ' '} {number:4}  {code}"
+            yield Text(said, "bold" if here else "", no_wrap=True, overflow="ellipsis")
 
     def _facts(self, step: Step) -> Iterator[tuple[str, str, str]]:
         """Yield what is known of a step: name, text, colour."""
@@ -213,7 +209,7 @@ def _path_of(module: str) -> str | None:
 
 
 def _help() -> Text:
-    return Text("keys: n next, p previous, b because, a asked, q quit", Style(color=GREY))
+    return line(("keys: n next, p previous, b because, a asked, q quit", GREY))
 
 
 def _keys(console: Console) -> Iterator[str]:

@@ -19,14 +19,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import RenderableType
-from rich.style import Style
 from rich.text import Text
 
 from ..events import Event, Trace
 from . import select, words
 from .facts import Facts
 from .sentences import sentence
-from .view import ASKED, GREY, WHY, View, colour_of
+from .view import ASKED, GREY, WHY, View, colour_of, line
 
 _EDGES = {"in": GREY, "because of": WHY, "asked at": ASKED}
 _LEFT = 15  # columns before a sentence
@@ -88,7 +87,7 @@ class Story(View):
 
 def _turn_title(turn: int) -> Text:
     title = f"turn {turn}" if turn else "before the loop"
-    return Text(f"{'':15}{title}", Style(color=GREY, bold=True))
+    return line((f"{'':{_LEFT}}{title}", f"bold {GREY}"))
 
 
 def _step_lines(step: Step, width: int) -> Iterator[Text]:
@@ -99,14 +98,12 @@ def _step_lines(step: Step, width: int) -> Iterator[Text]:
     said = f"{step.sentence}  {edges}" if edges else step.sentence
     layer = step.event.layer or ""
     for at, part in enumerate(textwrap.wrap(said, max(20, min(width, _WIDEST) - _LEFT))):
-        line = Text(no_wrap=True, overflow="ignore")
-        line.append(f"{step.number:3} " if at == 0 else " " * 4, Style(bold=True))
-        line.append(f"{layer if at == 0 else '':10} ", Style(color=colour_of(layer)))
-        sentence = Text(part.replace("\u00a0", " "))
+        text = Text(part.replace("\u00a0", " "))
         for name, colour in _EDGES.items():
-            style = Style(color=colour, italic=True)
-            sentence.highlight_regex(f"\\b{name} \\d+(?=,|$|  )", style)
-        yield line + sentence
+            text.highlight_regex(f"\\b{name} \\d+(?=,|$|  )", f"italic {colour}")
+        first = at == 0
+        number, name = (f"{step.number:3} ", layer) if first else ("", "")
+        yield line((f"{number:4}", "bold"), (f"{name:10} ", colour_of(layer))) + text
 
 
 def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import RenderableType
-from rich.style import Style
 from rich.text import Text
 
 from ..events import Event, Trace
 from . import select, words
 from .story import lifted
-from .view import GREY, View, colour_of
+from .view import GREY, View, colour_of, line
+
+_LEFT = 17  # columns: number and layer
 
 
 class Tree(View):
@@ -61,7 +62,6 @@ class Tree(View):
 
 def _line(event: Event, first: str, width: int) -> Text:
     layer = event.layer or ""
-    line = Text(f"{event.seq:5} ", Style(color=GREY), no_wrap=True, overflow="ignore")
-    line.append(f"{layer:10} ", Style(color=colour_of(layer)))
-    line.append(words.cut(first, width // 2), Style(color=GREY))
-    return line.append(words.cut(words.label(event), width - len(line)))
+    guide = words.cut(first, width // 2)
+    label = words.cut(words.label(event), width - _LEFT - len(guide))
+    return line((f"{event.seq:5} ", GREY), (f"{layer:10} ", colour_of(layer)), (guide, GREY), label)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 from rich import box
 from rich.console import RenderableType
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from ..events import Event, Trace
 from . import words
-from .view import ASKED, GREY, WHY, View, colour_of
+from .view import ASKED, GREY, WHY, View, colour_of, line
 
 
 @dataclass
@@ -61,11 +60,11 @@ class Turns(View):
             table.add_column(name, width=columns, no_wrap=True, overflow="ellipsis")
         for turn in self.turns:
             table.add_row(
-                Text(str(turn.number), Style(bold=True), justify="right"),
-                Text("slept" if turn.slept else "no wait", Style(bold=turn.slept)),
-                _lines(turn.woken_by, words.label, woken) if turn.woken_by else _nobody(turn),
-                _lines(turn.ran, lambda event: self._ran(event, ran), ran),
-                _lines(turn.queued, lambda event: _queued(event, queued), queued),
+                Text(str(turn.number), "bold", justify="right"),
+                Text("slept", "bold") if turn.slept else Text("no wait"),
+                _lines([line(words.label(event)) for event in turn.woken_by] or [_nobody(turn)]),
+                _lines([self._ran(event, ran) for event in turn.ran]),
+                _lines([_queued(event, queued) for event in turn.queued]),
             )
         yield table
 
@@ -74,12 +73,10 @@ class Turns(View):
         who = f" {event.req or event.conn}" if event.conn else ""
         cause = f" ← {run.cause}" if run.cause is not None else ""
         name = words.function(event) + (" goes on" if event.kind == "resume" else "")
-        text = Text(f"#{run.seq} ", Style(color=GREY))
-        text.append(
-            _fit(name, width - len(text) - len(cause) - len(who)),
-            Style(color=colour_of(event.layer or ""), bold=True),
-        )
-        return text.append(cause, Style(color=WHY)).append(who, Style(color=GREY))
+        number = f"#{run.seq} "
+        name = _fit(name, width - len(number + cause + who))
+        style = f"bold {colour_of(event.layer or '')}"
+        return line((number, GREY), (name, style), (cause, WHY), (who, GREY))
 
 
 def acting(run: Event, trace: Trace) -> Event:
@@ -102,9 +99,7 @@ def _note(turn: Turn, event: Event) -> None:
 
 
 def _nobody(turn: Turn) -> Text:
-    if turn.poll is None:
-        return Text("not polled yet", Style(color=GREY))
-    return Text("nobody" if turn.slept else "callbacks", Style(color=GREY))
+    return line(("nobody" if turn.slept else "callbacks", GREY))
 
 
 def _queued(event: Event, width: int) -> Text:
@@ -113,8 +108,8 @@ def _queued(event: Event, width: int) -> Text:
     said = f"watch {event.fd}" if how == "fd" else target
     if how == "timer" and event.data.get("seconds") is not None:
         said += f" in {event.data['seconds']:g} s"
-    text = Text(f"#{event.seq} ", Style(color=GREY))
-    return text.append(_fit(said, width - len(text)), Style(color=ASKED))
+    number = f"#{event.seq} "
+    return line((number, GREY), (_fit(said, width - len(number)), ASKED))
 
 
 def _fit(name: str, width: int) -> str:
@@ -122,9 +117,7 @@ def _fit(name: str, width: int) -> str:
     return name if len(name) <= width else words.cut(name.rpartition(".")[2], width)
 
 
-def _lines(events: list[Event], render: object, width: int) -> Text:
-    assert callable(render)
-    lines = [render(event) for event in events]
-    text = Text("\n").join(Text(line) if isinstance(line, str) else line for line in lines)
+def _lines(lines: list[Text]) -> Text:
+    text = Text("\n").join(lines)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text

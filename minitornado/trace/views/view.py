@@ -17,7 +17,6 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
-from rich.style import Style
 from rich.text import Text
 
 from minitornado.classroom.palette import PALETTE
@@ -123,11 +122,9 @@ def colour_of(layer: str) -> str:
     return LAYER_COLOURS.get(layer, GREY)
 
 
-def layer_text(layer: str, bold: bool = False) -> Text:
-    """Return a layer's name in its colour."""
-    return Text(layer, Style(color=colour_of(layer), bold=bold))
+def line(*pieces: str | tuple[str, str]) -> Text:
+    """Return pieces, each a text or a (text, style), as one line that is never wrapped.
 
-
-def grey(text: str, italic: bool = False) -> Text:
-    """Return what is said in passing.  Not "dim": that vanishes on a projector."""
-    return Text(text, Style(color=GREY, italic=italic))
+    No style is "dim": that vanishes on a projector.
+    """
+    return Text.assemble(*pieces, no_wrap=True, overflow="ignore")

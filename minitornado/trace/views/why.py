@@ -21,12 +21,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import RenderableType
-from rich.style import Style
 from rich.text import Text
 
 from ..events import Event, Trace
 from . import words
-from .view import ASKED, GREY, WHY, View, colour_of
+from .view import ASKED, GREY, WHY, View, colour_of, line
 
 _LEFT = 11  # columns: the layer's name
 
@@ -54,13 +53,13 @@ class Why(View):
     def body(self, width: int) -> Iterable[RenderableType]:
         for at, joint in enumerate(self.joints):
             if at:
-                yield Text("because", Style(color=WHY, bold=True))
+                yield line(("because", f"bold {WHY}"))
             yield _first_line(joint.event, width)
             yield from self._stack_lines(joint, width)
             if joint.asked is not None:
                 yield from _asked_lines(joint.asked, self.trace, width)
         if self.joints and self.joints[-1].event.kind != "poll":
-            yield Text(f"{'':{_LEFT}}The program did this itself.", Style(color=GREY, italic=True))
+            yield line((f"{'':{_LEFT}}The program did this itself.", f"italic {GREY}"))
 
     def _stack_lines(self, joint: Joint, width: int) -> Iterator[Text]:
         names = [words.function(event) for event in joint.stack]
@@ -92,9 +91,8 @@ def _joints(trace: Trace, event: Event) -> Iterator[Joint]:
 def _first_line(event: Event, width: int) -> Text:
     layer = event.layer or ""
     where = f"  #{event.seq}" + (f" turn {event.turn}" if event.turn else "")
-    line = Text(f"{layer:10} ", Style(color=colour_of(layer)), no_wrap=True, overflow="ignore")
-    line.append(words.cut(words.label(event), width - len(line) - len(where)), Style(bold=True))
-    return line.append(where, Style(color=GREY))
+    label = words.cut(words.label(event), width - _LEFT - len(where))
+    return line((f"{layer:10} ", colour_of(layer)), (label, "bold"), (where, GREY))
 
 
 def _asked_lines(event: Event, trace: Trace, width: int) -> Iterator[Text]:
@@ -107,4 +105,4 @@ def _asked_lines(event: Event, trace: Trace, width: int) -> Iterator[Text]:
 
 def _wrapped(said: str, width: int, colour: str) -> Iterator[Text]:
     for at, part in enumerate(textwrap.wrap(said, max(20, width - _LEFT - 2))):
-        yield Text(" " * (_LEFT + 2 * (at > 0)) + part, Style(color=colour))
+        yield line((" " * (_LEFT + 2 * (at > 0)) + part, colour))
