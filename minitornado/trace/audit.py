@@ -41,6 +41,12 @@ ON_THE_WAY = frozenset(
 # Methods of sockets that are written in C: they are no calls of Python, but calls from it.
 C_SYSCALLS = frozenset({"recv", "send", "setsockopt", "shutdown", "connect"})
 
+# Outside of the package, these are what the trace must tell of.
+SYSCALLS = frozenset(
+    {*(("socket", f"socket.{name}") for name in (*C_SYSCALLS, "accept", "close"))}
+    | {("ssl", f"SSLSocket.{name}") for name in ("recv", "send", "do_handshake", "unwrap")}
+)
+
 Key = tuple[str, str]  # module, qualified name
 
 
@@ -76,15 +82,17 @@ class Auditor:
         """Return what was called and is not in the trace as often, in sentences; [] is the proof."""
         told, calls = _told(self.tracer, trace), self.calls
         rows = {(row.module, row.attribute) for row in self.tracer.table.rows}
+        methods = {key for count in self._threads for key in count.methods}
         exempt, layers = self.tracer.table.exempt, self.tracer.table.layers
         found = []
         for key, count in sorted(calls.items()):
-            module, name = key
-            if key in rows or key in told:
+            name = ":".join(key)
+            # A closure has no name to put into a table: its Handle, or its Runner, tells of it.
+            if key in rows or (key in told and key not in methods):
                 if told[key] != count:
-                    found.append(f"{module}:{name} was called {count} times, traced {told[key]}")
-            elif f"{module}:{name}" not in exempt and module in layers:
-                found.append(f"{module}:{name} was called {count} times, and has no probe")
+                    found.append(f"{name} was called {count} times, traced {told[key]}")
+            elif name not in exempt and (key[0] in layers or key in SYSCALLS):
+                found.append(f"{name} was called {count} times, and has no probe")
         for key in sorted(set(told) - set(calls)):
             if told[key] and key[0] in layers:
                 found.append(f"{key[0]}:{key[1]} is traced {told[key]} times, and was never called")
@@ -96,6 +104,7 @@ class _Count:
 
     def __init__(self, auditor: Auditor) -> None:
         self.calls: Counter[Key] = Counter()
+        self.methods: set[Key] = set()  # of these, those that stand in a class or a module
         self._modules = auditor.modules
         self._recorder = auditor.tracer.recorder
         self._watching: FrameType | None = None  # the tracer's own frame that is at work
@@ -113,7 +122,10 @@ class _Count:
         elif event == "return":
             # Not "call": a coroutine that an exception is thrown into returns without one.
             if file in self._modules and self._is_the_programs(code):
-                self.calls[frame.f_globals["__name__"], readable(code.co_qualname)] += 1
+                key = frame.f_globals["__name__"], readable(code.co_qualname)
+                self.calls[key] += 1
+                if "<locals>" not in code.co_qualname:
+                    self.methods.add(key)
         elif event == "c_call" and file in self._modules and arg.__name__ in C_SYSCALLS:
             sock = getattr(arg, "__self__", None)
             if isinstance(sock, socket.socket) and not self._recorder.lane().muted:

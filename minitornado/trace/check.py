@@ -219,7 +219,8 @@ def _coroutines(trace: Trace) -> Iterator[str]:
         elif resume.data.get("target") != asleep.data.get("target"):
             yield f"{_at(resume)} waited for something else at {_at(asleep)}"
         else:
-            before = trace.opener(asleep).data.get("segment", 0)
+            segment = trace.get(asleep.of)
+            before = 0 if segment is None else segment.data.get("segment", 0)
             if resume.data.get("segment") != before + 1:
                 yield f"{_at(resume)} is not the segment after {before}"
         resumed.add(resume.link)

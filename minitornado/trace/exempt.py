@@ -46,9 +46,7 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("multi.finish", PART),
     ],
     "http1connection": [
-        ("HTTP1Connection._body_size_limit", ASKS),
         ("HTTP1Connection._check_body_size", ASKS),
-        ("HTTP1Connection._clear_callbacks", PART),
         ("HTTP1Connection._format_chunk", PART),
         ("HTTP1Connection._format_head", PART),
         ("HTTP1Connection._write", PART),

@@ -141,8 +141,8 @@ class Tracer:
         if original is None:
             return site
         code = getattr(original, "__code__", None)
-        if code is not None:
-            site.src = source_of(code)
+        if code is not None and (mod in self.table.layers or row.layer == "app"):
+            site.src = source_of(code)  # lines of the standard library differ by version
         raw = inspect.getattr_static(owner, row.attribute.rpartition(".")[2])
         site.method = inspect.isclass(owner) and not isinstance(raw, staticmethod)
         try:
