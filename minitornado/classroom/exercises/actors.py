@@ -28,6 +28,7 @@ from minitornado.netutil import bind_sockets
 from .kernel import Client, Kernel
 from .lab import Lab, shown
 
+MAX_SITE_POLLS = 200  # in one run of a Site's loop: each costs more than a bare loop's
 PATIENCE_SECONDS = 1.0  # of a Site's loop: it does not sleep through idle connections
 REAL_SECONDS = 1.0  # what a real kernel may take; it takes milliseconds
 
@@ -100,7 +101,7 @@ class Site:
 
     def __init__(self, lab: Lab, application: Any, **options: Any) -> None:
         self.lab = lab
-        self.kernel = Kernel(lab, patience=PATIENCE_SECONDS)
+        self.kernel = Kernel(lab, patience=PATIENCE_SECONDS, max_polls=MAX_SITE_POLLS)
         self.server = HTTPServer(application, io_loop=self.kernel.loop, **options)
 
     def connect(self, name: str = "client") -> Client:

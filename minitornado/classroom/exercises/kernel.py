@@ -39,9 +39,12 @@ class Kernel:
     the run, as one without a limit does.
     """
 
-    def __init__(self, lab: Lab, patience: float = float("inf")) -> None:
+    def __init__(
+        self, lab: Lab, patience: float = float("inf"), max_polls: int = MAX_POLLS
+    ) -> None:
         self.lab = lab
         self.patience = patience
+        self.max_polls = max_polls  # in one run
         self.now = 0.0  # seconds
         self.meanwhile: deque[Callable[[], object]] = deque()  # done while the loop sleeps
         self.sockets: dict[int, ScriptedSocket] = {}
@@ -63,7 +66,7 @@ class Kernel:
 
     def run(self) -> None:
         """Turn the loop until it would sleep with nothing to wake it."""
-        self.poller.polls_left = MAX_POLLS
+        self.poller.polls_left = self.max_polls
         self.loop.start()
 
 
@@ -248,7 +251,8 @@ class ScriptedPoller:
         self.sleeps.append(seconds)
         self.polls_left -= 1
         if self.polls_left < 0:
-            raise Unexpected(f"the loop polled {MAX_POLLS:,} times and never came to rest")
+            raise Unexpected(
+                f"the loop polled {self.kernel.max_polls:,} times and never came to rest")
         ready = [(fd, sock.ready() & self.watched[fd])
                  for fd, sock in self.kernel.sockets.items() if fd in self.watched]
         ready = [(fd, events) for fd, events in ready if events]

@@ -38,7 +38,7 @@ STYLES = {"FAILED": "bold red", "HANG": "bold red", "CRASH": "bold red", "passed
 
 def story(report: Report, result: Result) -> list[str]:
     """The story of one result that is not well, the line of origins first; 14 lines at most."""
-    head = [*_wrapped(report.origins, 2, separator=" · "),
+    head = [*_wrapped(report.origins, 3, separator=" · "),
             *_wrapped(f"{result.status.upper()} {result.title or result.name}", 1)]
     tail = _wrapped(result.error, 2, "  ")
     if result.parting is not None:

@@ -1,0 +1,21 @@
+"""Goes on, whatever read_response says."""
+
+
+class HTTP1ServerConnection:
+    async def _server_request_loop(self, delegate):
+        try:
+            while True:
+                conn = HTTP1Connection(
+                    self.stream, False, self.params, self.context, self._deadline)
+                self._exchange = conn
+                await conn.read_response(delegate.start_request(self, conn))
+                if self.stream.buffered():
+                    await gen.moment
+        except StreamClosedError:
+            pass
+        except Exception:
+            gen_log.error("Uncaught exception", exc_info=True)
+            self.stream.close()
+        finally:
+            self._deadline.close()
+            delegate.on_close(self)

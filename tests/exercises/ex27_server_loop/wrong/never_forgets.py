@@ -1,0 +1,6 @@
+"""Does nothing when a connection ends."""
+
+
+class HTTPServer:
+    def on_close(self, server_conn):
+        pass

@@ -1,0 +1,24 @@
+"""Each exchange calls for the next."""
+
+
+class HTTP1ServerConnection:
+    async def _server_request_loop(self, delegate):
+        try:
+            await self._exchanges(delegate)
+        except StreamClosedError:
+            pass
+        except Exception:
+            gen_log.error("Uncaught exception", exc_info=True)
+            self.stream.close()
+        finally:
+            self._deadline.close()
+            delegate.on_close(self)
+
+    async def _exchanges(self, delegate):
+        conn = HTTP1Connection(
+            self.stream, False, self.params, self.context, self._deadline)
+        self._exchange = conn
+        if await conn.read_response(delegate.start_request(self, conn)):
+            if self.stream.buffered():
+                await gen.moment
+            await self._exchanges(delegate)
