@@ -316,16 +316,40 @@ def test_an_address_that_is_none_gets_one_sentence(address: str):
         serve.listen(address, 0)
 
 
-def test_serve_ends_when_nobody_reads_its_log_any_more():
+@pytest.mark.parametrize(
+    "words", ["--no-trace --port {} 2>&1", "--port {}", "--level story --port {}"]
+)
+def test_serve_ends_when_nobody_reads_its_log_any_more(words: str):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     done = shell(
-        f"(sleep 1; for i in 1 2 3; do curl -s --retry 5 --retry-connrefused "
-        f"http://127.0.0.1:{port}/hello; sleep 0.2; done) > /dev/null 2>&1 & "
-        f"minitornado serve --no-trace --port {port} 2>&1 | head -1; echo ${{PIPESTATUS[0]}}"
+        f"(for i in 1 2 3 4 5; do sleep 0.4; curl -s http://127.0.0.1:{port}/hello; done) "
+        f"> /dev/null 2>&1 & "
+        f"minitornado serve {words.format(port)} | head -1; echo ${{PIPESTATUS[0]}}"
     )
     assert done.stdout.splitlines()[1:] == ["141"]
-    assert done.stderr == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "warning"),
+    [
+        (("127.0.0.1", 80), "http://127.0.0.1:80", ""),
+        (("::1", 80, 0, 0), "http://[::1]:80", ""),
+        (("0.0.0.0", 80), "http://127.0.0.1:80",
+         "Everybody who reaches this machine can use it, /block too.\n"),
+        (("::", 80, 0, 0), "http://[::1]:80",
+         "Everybody who reaches this machine can use it, /block too.\n"),
+    ],
+)  # fmt: skip
+def test_serve_prints_an_address_that_a_client_can_use(
+    capsys: pytest.CaptureFixture[str], address: tuple[Any, ...], url: str, warning: str
+):
+    serve.greet(address)
+    out, err = capsys.readouterr()
+    assert out.startswith(f"Listening on {url} until Ctrl-C.")
+    assert f"    curl -v {url}/hello\n" in out
+    assert err == warning
 
 
 # ---- the main job, trace, show ----
@@ -531,6 +555,19 @@ def test_a_request_that_takes_too_long_is_a_sentence(
     monkeypatch.setattr(module, "MAX_SECONDS", -1.0)
     assert main(["trace"]) == 1
     assert capsys.readouterr().err.endswith("seconds: ask for less\n")
+
+
+def test_ctrl_c_ends_a_trace_without_a_word():
+    process = subprocess.Popen(
+        [*COMMAND, "trace", "/block?seconds=9", "--level", "chain"], text=True, cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "add_handler" in process.stdout.readline()  # as it happens, in a pipe too if asked
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=8)
+    assert (process.returncode, err) == (130, "")
+    assert "The answer" not in out
 
 
 def test_a_trace_that_can_not_be_written_is_a_sentence():

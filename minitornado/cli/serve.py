@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     tracer = None if options.no_trace else _start_tracer(serving, options.level)
     try:
         serving.server.add_sockets(sockets)
-        _greet(options, sockets[0])
+        greet(sockets[0].getsockname())
         serving.run()
     finally:
         if tracer is not None:
@@ -108,11 +108,12 @@ def listen(address: str, port: int) -> list[socket.socket]:
         raise Complaint(sentence) from None
 
 
-def _greet(options: argparse.Namespace, sock: socket.socket) -> None:
-    host, port = sock.getsockname()[:2]
+def greet(address: tuple[Any, ...]) -> None:
+    """Say where the server listens: `address` is its socket's, as `getsockname` returns it."""
+    host, port = address[:2]
     if host in ("0.0.0.0", "::"):
+        print("Everybody who reaches this machine can use it, /block too.", file=sys.stderr)
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"
-        print("Everybody who reaches this machine can use it, also /block.", file=sys.stderr)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"Listening on {url} until Ctrl-C. Try in another terminal:")
     print(f"\n    curl -v {url}/hello\n")
