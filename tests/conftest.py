@@ -20,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "deadline(seconds): fail the test if it takes longer")
 
 
+def pytest_collection_finish() -> None:
+    # Some tests collect garbage, to see what is left.  Thousands of collected tests are no
+    # garbage, and looking at them every time would take longer than the tests.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("deadline")
