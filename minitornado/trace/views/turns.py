@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from rich import box
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..events import Event, Trace
 from . import words
 from .view import ASKED, GREY, WHY, View, colour_of, line
+
+_GAP = "  "  # between two columns
 
 
 @dataclass
@@ -42,39 +44,39 @@ class Turns(View):
                 _note(turns.setdefault(event.turn, Turn(event.turn)), event)
         self.turns = [turns[number] for number in sorted(turns)]
 
-    def __iter__(self) -> Iterable[Turn]:
+    def __iter__(self) -> Iterator[Turn]:
         return iter(self.turns)
 
     def __len__(self) -> int:
         return len(self.turns)
 
     def body(self, width: int) -> Iterable[RenderableType]:
-        # Names as long as there is room for: the class goes first, then the end of the name.
-        woken, queued = (14, 18) if width < 100 else (20, 28)
-        ran = max(16, min(width, 140) - woken - queued - 24)
-        table = Table(box=box.HORIZONTALS, show_lines=True, border_style=GREY, padding=(0, 1, 0, 0))
-        for name, columns in (
-            ("turn", 4), ("poll", 8), ("woken by", woken), ("ran, in this order", ran),
-            ("queued for later", queued),
-        ):  # fmt: skip
-            table.add_column(name, width=columns, no_wrap=True, overflow="ellipsis")
+        woken, queued = (9, 22) if width < 100 else (19, 27)
+        ran = max(16, min(width, 130) - woken - queued - 4 - 7 - 4 * len(_GAP))
+        widths = (4, 7, woken, ran, queued)
+        head = ("turn", "poll", "woken by", "ran, in this order", "queued for later")
+        yield from _row(widths, *([line((name, f"bold {GREY}"))] for name in head))
         for turn in self.turns:
-            table.add_row(
-                Text(str(turn.number), "bold", justify="right"),
-                Text("slept", "bold") if turn.slept else Text("no wait"),
-                _lines([line(words.label(event)) for event in turn.woken_by] or [_nobody(turn)]),
-                _lines([self._ran(event, ran) for event in turn.ran]),
-                _lines([_queued(event, queued) for event in turn.queued]),
+            yield line(("─" * (sum(widths) + 4 * len(_GAP)), GREY))
+            yield from _row(
+                widths,
+                [line((f"{turn.number:4}", "bold"))],
+                [line(("slept", "bold")) if turn.slept else line("no wait")],
+                _woken(turn, woken),
+                [self._ran(event, ran) for event in turn.ran],
+                [_queued(event, queued) for event in turn.queued],
             )
-        yield table
 
     def _ran(self, run: Event, width: int) -> Text:
         event = acting(run, self.trace)
-        who = f" {event.req or event.conn}" if event.conn else ""
-        cause = f" ← {run.cause}" if run.cause is not None else ""
-        name = words.function(event) + (" goes on" if event.kind == "resume" else "")
-        number = f"#{run.seq} "
-        name = _fit(name, width - len(number + cause + who))
+        number, cause = f"#{run.seq} ", f" ← {run.cause}"
+        who = f" {event.req or event.conn}" if event.conn and width >= 40 else ""
+        name, own = words.function(event), words.short(event.name)
+        if own == "lambda":
+            own = words.qualified(event.name).replace("lambda of ", "").rpartition(".")[2]
+            own = f"lambda of {own}"
+        names = (f"{own} goes on", own) if event.kind == "resume" else (name, own)
+        name = _fit(names, width - len(number + cause + who))
         style = f"bold {colour_of(event.layer or '')}"
         return line((number, GREY), (name, style), (cause, WHY), (who, GREY))
 
@@ -98,26 +100,32 @@ def _note(turn: Turn, event: Event) -> None:
         turn.queued.append(event)
 
 
-def _nobody(turn: Turn) -> Text:
-    return line(("nobody" if turn.slept else "callbacks", GREY))
+def _row(widths: tuple[int, ...], *cells: list[Text]) -> Iterator[Text]:
+    """Yield the lines of cells that stand side by side."""
+    for parts in itertools.zip_longest(*cells):
+        text = line()
+        for width, part in zip(widths, parts, strict=True):
+            text.append((part or line()) + " " * (width - len(part or "")) + _GAP)
+        text.rstrip()
+        yield text
+
+
+def _woken(turn: Turn, width: int) -> list[Text]:
+    if not turn.woken_by:
+        return [line(("nobody" if turn.slept else "callbacks", GREY))]
+    said = [words.label(event) for event in turn.woken_by]
+    return [line(part) for text in said for part in textwrap.wrap(text, width)]
 
 
 def _queued(event: Event, width: int) -> Text:
     how = event.data.get("how")
-    target = words.qualified(str(event.data.get("target") or ""))
-    said = f"watch {event.fd}" if how == "fd" else target
+    said = f"watch {event.fd}" if how == "fd" else words.short_target(event)
     if how == "timer" and event.data.get("seconds") is not None:
         said += f" in {event.data['seconds']:g} s"
     number = f"#{event.seq} "
-    return line((number, GREY), (_fit(said, width - len(number)), ASKED))
+    return line((number, GREY), (words.cut(said, width - len(number)), ASKED))
 
 
-def _fit(name: str, width: int) -> str:
-    """Return a name in at most `width` characters: without its class, if that helps."""
-    return name if len(name) <= width else words.cut(name.rpartition(".")[2], width)
-
-
-def _lines(lines: list[Text]) -> Text:
-    text = Text("\n").join(lines)
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+def _fit(names: tuple[str, ...], width: int) -> str:
+    """Return the first of `names` that fits, or as much of the last as does."""
+    return next((name for name in names if len(name) <= width), words.cut(names[-1], width))
