@@ -7,6 +7,7 @@ nothing, and never a traceback.
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import errno
 import http.client
 import importlib
@@ -21,11 +22,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from minitornado.cli import arguments, main, output, serve
+from minitornado.cli import arguments, main, output, serve, trace
 from minitornado.cli.output import Complaint
 from minitornado.cli.views import NAMES as VIEWS
 
@@ -559,8 +561,9 @@ def test_a_request_that_takes_too_long_is_a_sentence(
 
 def test_ctrl_c_ends_a_trace_without_a_word():
     process = subprocess.Popen(
-        [*COMMAND, "trace", "/block?seconds=9", "--level", "chain"], text=True, cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
+        [*COMMAND, "trace", "/block?seconds=9", "--level", "chain"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert process.stdout is not None
     assert "add_handler" in process.stdout.readline()  # as it happens, in a pipe too if asked
@@ -690,11 +693,20 @@ def test_a_full_disk_gets_one_sentence():
     assert done.stderr == "minitornado: can't write the output: no space left on device\n"
 
 
-def test_the_types_of_arguments_show_themselves():
-    import doctest
+@pytest.mark.parametrize("module", [arguments, trace])
+def test_what_the_docstrings_show_is_true(module: ModuleType):
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
-    assert doctest.testmod(arguments).attempted > 0
-    assert doctest.testmod(arguments).failed == 0
+
+def test_a_log_that_fails_is_not_hidden_by_the_tracer(monkeypatch: pytest.MonkeyPatch):
+    def broken(self: object, event: object) -> None:
+        raise ZeroDivisionError("a bug in a view")
+
+    monkeypatch.setattr("minitornado.trace.views.Live.__call__", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["trace", "--level", "chain"])
 
 
 def test_a_bug_is_not_hidden():

@@ -118,10 +118,11 @@ def _add_trace(commands: Any) -> None:
         help="the story, the chain of callbacks, or every call (default: story)",
     )  # fmt: skip
     _add_view(parser)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--json", metavar="FILE", help="write the trace to FILE as well, one event a line"
     )
-    parser.add_argument(
+    instead.add_argument(
         "--audit", action="store_true",
         help="show instead whether the trace misses anything: exit status 1 if it does",
     )  # fmt: skip

@@ -23,7 +23,6 @@ from .output import Complaint, console, reason_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-
 CR = b"\r"
 
 
@@ -100,21 +99,21 @@ class Printer:
     """A sink that prints, until printing fails.
 
     It is called in the middle of the program that is traced, which a closed pipe is no business
-    of.  So the error is kept, and raised afterwards.
+    of, and the tracer would make a note and go on.  So the error is kept, and raised afterwards.
     """
 
     def __init__(
-        self, log: Callable[[Event], object], failed: Callable[[OSError], object] | None = None
+        self, log: Callable[[Event], object], failed: Callable[[Exception], object] | None = None
     ) -> None:
         self._log = log
         self._failed = failed
-        self._error: OSError | None = None
+        self._error: Exception | None = None
 
     def __call__(self, event: Event) -> None:
         if self._error is None:
             try:
                 self._log(event)
-            except OSError as error:
+            except Exception as error:
                 self._error = error
                 if self._failed is not None:
                     self._failed(error)
