@@ -235,8 +235,12 @@ def delay_as_deadline(lab: Lab) -> str | None:
 @diagnosis("M09", "IOLoop.call_later")
 def wall_clock(lab: Lab) -> str | None:
     scene = Scene(Lab())
-    scene.later(5, "T")
-    if abs(float(scene.ran()[0].removeprefix("T at ")) - 1005) > 2:
+    try:
+        scene.later(5, "T")
+        off = abs(float(scene.ran()[0].removeprefix("T at ")) - 1005) > 2
+    except ValueError:  # call_at says that this is years ahead
+        off = True
+    if off:
         return ("You counted from another clock than the loop's. The wall clock is set back, and "
                 "the timeout comes a day late: deadlines are on self.time().")
     return None
@@ -287,17 +291,6 @@ def one_a_turn(lab: Lab) -> str | None:
     if scene.lab.events[:3] == ["A at 1000", "poll: nothing", "B at 1000"]:
         return ("Two were due, and you took one: the other waits for another turn, with a poll "
                 "between. Take all whose time has come.")
-    return None
-
-
-@diagnosis("M07", "IOLoop._pop_due_timeouts")
-def lazy(lab: Lab) -> str | None:
-    scene = Scene(Lab())
-    scene.loop.call_later(0, lambda: scene.later(0, "T"))
-    scene.ran()
-    if scene.lab.events[:1] == ["T at 1000"]:
-        return ("You look for the next one while the first runs. One that sets itself again for "
-                "now would never let the turn end: collect them before any runs.")
     return None
 
 

@@ -168,6 +168,7 @@ def test_too_much_closes_the_stream(lab: Lab) -> None:
     lab.check(reader.stream.closed(), "expected the stream to be closed; it is open")
     lab.check(isinstance(error, UnsatisfiableReadError),
               f"expected UnsatisfiableReadError as the stream's error, got {error!r}")
+    lab.check(reader.done, "expected the read to fail; it still waits")
 
 
 def test_two_and_a_half_requests_real(lab: Lab) -> None:

@@ -14,10 +14,11 @@ class BaseIOStream:
             try:
                 end = self._read.find_end(self._read_buffer, gone)
             except UnsatisfiableReadError as error:
+                self._fail_read(StreamClosedError(error))
                 self.close(error)
                 return
             if end is None and gone:
-                self._fail_read()
+                self._fail_read(StreamClosedError(self.error))
             elif end is not None:
                 self._finish_read(end)
             elif not (self._maybe_readable and self._read_to_buffer()):

@@ -5,10 +5,11 @@ class BaseIOStream:
     def _handle_read(self):
         while self._read is not None:
             if self._closed or self._eof:
-                return self._fail_read()
+                return self._fail_read(StreamClosedError(self.error))
             try:
                 end = self._read.find_end(self._read_buffer, False)
             except UnsatisfiableReadError as error:
+                self._fail_read(StreamClosedError(error))
                 return self.close(exc_info=error)
             if end is not None:
                 self._finish_read(end)

@@ -7,6 +7,7 @@ class BaseIOStream:
             try:
                 end = self._read.find_end(self._read_buffer, self._closed or self._eof)
             except UnsatisfiableReadError as error:
+                self._fail_read(StreamClosedError(error))
                 return self.close(exc_info=error)
             if end is not None:
                 self._finish_read(end)

@@ -8,10 +8,11 @@ class BaseIOStream:
             try:
                 end = self._read.find_end(self._read_buffer, self._closed or self._eof)
             except UnsatisfiableReadError as error:
+                self._fail_read(StreamClosedError(error))
                 return self.close(exc_info=error)
             if end is not None:
                 self._finish_read(end)
             elif self._closed or self._eof:
-                self._fail_read()
+                self._fail_read(StreamClosedError(self.error))
             elif not more:
                 return self._add_io_state(IOLoop.READ)

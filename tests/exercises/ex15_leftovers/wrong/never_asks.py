@@ -7,10 +7,11 @@ class BaseIOStream:
             try:
                 end = self._read.find_end(self._read_buffer, self._closed or self._eof)
             except UnsatisfiableReadError as error:
+                self._fail_read(StreamClosedError(error))
                 return self.close(exc_info=error)
             if end is not None:
                 self._finish_read(end)
             elif self._closed or self._eof:
-                self._fail_read()
+                self._fail_read(StreamClosedError(self.error))
             elif not self._maybe_readable or not self._read_to_buffer():
                 return

@@ -10,6 +10,8 @@ class BaseIOStream:
         if self.max_write_buffer_size is not None and (
                 len(self._write_buffer) + len(data) > self.max_write_buffer_size):
             raise StreamBufferFullError("Reached maximum write buffer size")
+        if not data and not self._write_buffer:
+            return SENT
         sent = 0 if self._write_buffer or self._connecting else self._send(data)
         if sent == len(data):
             return SENT

@@ -10,6 +10,8 @@ class BaseIOStream:
         if self.max_write_buffer_size is not None and (
                 len(self._write_buffer) + len(data) > self.max_write_buffer_size):
             raise StreamBufferFullError("Reached maximum write buffer size")
+        if not data and not self._write_buffer:
+            return SENT
         if not self._write_buffer and not self._connecting and self._send(data) == len(data):
             return SENT
         future = Future()

@@ -1,4 +1,4 @@
-"""Takes the next one off the heap after the first has run."""
+"""A generator; _work collects what it yields before it runs any."""
 
 
 class IOLoop:
