@@ -27,7 +27,7 @@ VIEWS: dict[str, Callable[[Trace], View]] = {
     "turns": Turns,
     "tree": Tree,
     "full tree": lambda trace: Tree(trace, level="full"),
-    "buffers": lambda trace: Buffers(trace, conn=trace.connections()[0]),
+    "buffers": lambda trace: Buffers(trace, conn="c1"),
     "diff": lambda trace: Diff(Story(recorded("get")[0]), Story(trace)),
 }
 

@@ -13,7 +13,8 @@ import inspect
 import io
 import logging
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 
 import pytest
 from rich.console import Console
@@ -21,17 +22,19 @@ from trace_scenarios import DELEGATE, OK, RECV, SCRIPTS, SEND, Application, get,
 
 from minitornado import gen
 from minitornado.httputil import HTTPHeaders, HTTPServerRequest
+from minitornado.ioloop import IOLoop
 from minitornado.trace import Trace
 from minitornado.trace.drive import Driven
 from minitornado.trace.events import Event
 from minitornado.trace.views import Story, View
 from minitornado.trace.views.facts import Facts
 from minitornado.trace.views.sentences import RULES
+from minitornado.trace.views.state import State
 from minitornado.trace.views.story import Step
 
 pytestmark = pytest.mark.deadline(60)
 
-NAMES = [*SCRIPTS, "delegate", "stream"]
+NAMES = [*SCRIPTS, "delegate", "stream", "busy"]
 WIDTHS = (80, 100, 120)
 
 
@@ -44,6 +47,21 @@ async def in_pieces(request: HTTPServerRequest) -> None:
     request.connection.finish()
 
 
+def busy() -> None:
+    """Make an fd ready while a callback is waiting: the loop polls, and may not sleep."""
+    loop = IOLoop.current()
+    ours, theirs = socket.socketpair()
+
+    def handler(fd: socket.socket, events: int) -> None:
+        loop.remove_handler(ours)
+        ours.close()
+        theirs.close()
+
+    loop.add_handler(ours, handler, IOLoop.READ)
+    theirs.send(b"x")
+    loop.add_callback(int)
+
+
 @functools.cache
 def recorded(name: str) -> tuple[Trace, Driven]:
     """The trace of a scenario, and what its client saw; recorded once for all tests."""
@@ -51,6 +69,8 @@ def recorded(name: str) -> tuple[Trace, Driven]:
     try:
         if name == "delegate":
             return traced(application=Application(), script=DELEGATE)
+        if name == "busy":
+            return traced(script=[("call", busy)])
         if name == "stream":
             return traced(application=in_pieces, script=one((*SEND, get()), RECV))
         return traced(name)
@@ -174,6 +194,113 @@ def test_the_bytes_of_the_story_are_those_that_the_client_counted(name: str) -> 
         assert received == driven.sent[conn]
         if name != "gone before the answer":
             assert sent == driven.received[conn]
+
+
+def _polled(step: Step, trace: Trace) -> bool:
+    """Nothing was queued when the loop went to wait, and it had a limit if it says so."""
+    event, state = step.event, State()
+    for before in trace:
+        if before.seq < event.seq:
+            state.apply(before)
+    limit = "until its next timeout" in step.sentence
+    return not state.queued and limit == (event.data["wait"] == "timer") == bool(state.timers)
+
+
+def _told_at_once(step: Step, trace: Trace) -> bool:
+    """Somebody ran because of it, before the function that resolved it had returned."""
+    ran = [event for event in trace if event.cause == step.event.seq and event.kind == "run"]
+    around = trace.get(step.event.parent)
+    end = None if around is None else trace.closer(around)
+    return bool(ran) and (end is None or all(event.seq < end.seq for event in ran))
+
+
+def _waited(step: Step, trace: Trace) -> bool:
+    """The same coroutine has waited for the same Future, and has not gone on since."""
+    asleep = trace[step.event.link or 0]
+    return (
+        asleep.kind == "yield"
+        and asleep.name == step.event.name
+        and asleep.data["target"] == step.event.data["target"]
+    )
+
+
+def _ran_later(step: Step, trace: Trace) -> bool:
+    """What was queued ran with nothing but the loop below it, after the call had returned."""
+    ran = [event for event in trace if event.kind == "run" and event.cause == step.event.seq]
+    around = [trace.closer(bracket) for bracket in trace.ancestors(step.event)]
+    return all(
+        event.parent is None and all(end is not None and end.seq < event.seq for end in around)
+        for event in ran
+    )
+
+
+def _handler(step: Step, trace: Trace) -> bool:
+    """It was registered for this fd, and the last poll has reported this fd."""
+    asked, ready = trace[step.event.link or 0], trace[step.event.cause or 0]
+    return (
+        asked.fd == ready.fd == step.event.fd
+        and asked.data["target"] == step.event.name
+        and ready.kind == "ready"
+        and ready.turn == step.event.turn
+    )
+
+
+def _complete(step: Step, trace: Trace) -> bool:
+    """No byte of this request's body came after it was said to be complete."""
+    later = [event for event in trace if event.req == step.event.req and event.seq > step.event.seq]
+    return not [event for event in later if event.name.endswith("Adapter.data_received")]
+
+
+def _never_complete(step: Step, trace: Trace) -> bool:
+    same = [event for event in trace if event.req == step.event.req]
+    return not [event for event in same if event.name.endswith("Adapter.finish")]
+
+
+def _answered(step: Step, trace: Trace) -> bool:
+    """Bytes were sent for it, and the connection goes on to another request, or to its end."""
+    same = [event for event in trace if event.req == step.event.req]
+    return any(event.name == "send" and event.data.get("bytes") for event in same)
+
+
+def _no_more(step: Step, trace: Trace) -> bool:
+    """No other request of this connection was ever read."""
+    later = [event for event in trace if event.conn == step.event.conn]
+    return not [
+        event for event in later
+        if event.seq > step.event.seq and event.name.endswith("Adapter.headers_received")
+    ]  # fmt: skip
+
+
+# What a sentence claims beyond the names and numbers in it.
+CLAIMS: dict[str, Callable[[Step, Trace], bool]] = {
+    r"nothing to run and waits": _polled,
+    r"There is work at hand": lambda step, trace: step.event.data["wait"] == "none",
+    r"When it returns, no fd is ready": lambda step, trace: step.event.data["ready"] == 0,
+    r"told at once": _told_at_once,
+    r"goes on where it waited": _waited,
+    r"queues": _ran_later,
+    r"the handler of": _handler,
+    r"The request is complete": _complete,
+    r"will never be complete": _never_complete,
+    r"is answered": _answered,
+    r"no other will follow": _no_more,
+    r"all that it was given": lambda step, trace: (
+        step.event.data["bytes"] == step.event.data["asked"]
+    ),
+    r"the rest waits": lambda step, trace: step.event.data["bytes"] < step.event.data["asked"],
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_what_a_sentence_claims_is_so_in_every_scenario(claim: str) -> None:
+    found = 0
+    for name in NAMES:
+        trace = recorded(name)[0]
+        for step in told(name):
+            if re.search(claim, step.sentence):
+                found += 1
+                assert CLAIMS[claim](step, trace), (name, step)
+    assert found
 
 
 def sentences(name: str, **options: str) -> list[str]:
