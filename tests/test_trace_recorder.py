@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from trace_scenarios import OK, RECV, SCRIPTS, SEND, app, get, one, server_for, traced
 
-from minitornado import gen, httpserver, ioloop, iostream
+from minitornado import gen, http1connection, httpserver, ioloop
 from minitornado.concurrent import Future
 from minitornado.ioloop import IOLoop
 from minitornado.trace import Trace, Tracer, drive, load, tracing
@@ -215,8 +215,7 @@ def test_a_coroutine_is_segments_with_the_lines_where_it_waits_and_goes_on(trace
     assert resume.link == waits.seq
     assert resume.src == waits.src != call.src
     assert resume.data["target"] == waits.data["target"] == "Future#1"
-    lines, start = inspect.getsourcelines(iostream.BaseIOStream.start_read)
-    source = inspect.getsource(inspect.getmodule(httpserver.HTTP1Connection))  # type: ignore[arg-type]
+    source = inspect.getsource(http1connection)
     line = source.splitlines()[int(str(waits.src).partition(":")[2]) - 1]
     assert "await self.stream.start_read(read)" in line
 

@@ -374,7 +374,7 @@ PROGRAMS: dict[str, Program] = {
     program.__name__: program
     for program in (
         callbacks, timeouts, failures, threads, other_poller, streams, half_closed, refused,
-        reset_while_writing, reset_while_nobody_looks, no_room, closing_a_server, writing_in_pieces, gone_while_waiting,
-        early_answer, trailers, xheaders,
+        reset_while_writing, reset_while_nobody_looks, no_room, closing_a_server,
+        writing_in_pieces, gone_while_waiting, early_answer, trailers, xheaders,
     )
 }  # fmt: skip

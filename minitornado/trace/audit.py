@@ -66,7 +66,7 @@ class Auditor:
 
     def __exit__(self, *exc_info: object) -> None:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
     def _enter_thread(self, *call: object) -> None:
         count = _Count(self)
@@ -79,7 +79,7 @@ class Auditor:
         return sum((count.calls for count in self._threads), Counter())
 
     def unexplained(self, trace: Trace) -> list[str]:
-        """Return what was called and is not in the trace as often, in sentences; [] is the proof."""
+        """Return what was called more or less often than the trace tells, in sentences."""
         told, calls = _told(self.tracer, trace), self.calls
         rows = {(row.module, row.attribute) for row in self.tracer.table.rows}
         methods = {key for count in self._threads for key in count.methods}

@@ -122,7 +122,7 @@ def _causes(trace: Trace) -> Iterator[str]:
         if run.name != schedule.data["target"]:
             yield f"{_at(run)} is not what {_at(schedule)} has scheduled"
         if run.conn != link.conn or (run.req != link.req and not link.data.get("recurring")):
-            yield f"{_at(run)} is for {run.req or run.conn}, {_at(link)} for {link.req or link.conn}"
+            yield f"{_at(run)} is for {run.conn}, {run.req}, and its link for {link.conn}, {link.req}"
         if not _fits(run, cause, schedule):
             yield f"{_at(run)} can't be because of {_at(cause)}"
 
@@ -230,15 +230,16 @@ def _coroutines(trace: Trace) -> Iterator[str]:
 
 
 def _flows(trace: Trace) -> Iterator[str]:
-    begun = [event.conn for event in trace.filter(kind="begin", name="connection")]
-    if not begun:  # a program that accepts by hand: nothing says where a connection begins
+    begins = list(trace.filter(kind="begin", name="connection"))
+    begun = [event.conn for event in begins if "attached" not in event.data]
+    if not begins:  # a program that accepts by hand: nothing says where a connection begins
         return
     accepted = [event.data["value"] for event in trace.filter(name="accept") if _worked(event)]
     if begun != accepted[: len(begun)] or len(accepted) > len(begun) + 1:
         yield f"accepted were {accepted}, begun {begun}"
     for event in trace.filter(kind="syscall", name=FOR_A_CONNECTION | ON_A_CONNECTION):
         allowed = {event.fd} if event.name in FOR_A_CONNECTION else {event.fd, None}
-        if event.fd in begun and event.conn not in allowed:
+        if event.fd in {begin.conn for begin in begins} and event.conn not in allowed:
             yield f"{_at(event)} is on {event.fd}, and for {event.conn}"
 
 

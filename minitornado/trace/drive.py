@@ -24,7 +24,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,7 +186,7 @@ class _Client:
         verb, *args = move
         if verb == "recv":  # it has been made, step by step
             return False
-        methods = {
+        methods: dict[str, Callable[..., None]] = {
             "connect": self._connect, "send": self._send, "shutdown": self._shutdown,
             "close": self._close, "reset": self._reset,
         }  # fmt: skip

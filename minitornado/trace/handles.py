@@ -62,7 +62,7 @@ class Handle:
                 self._call = MethodType(self._call, self.receiver)
 
     def is_scheduled_by(self, event: Event, passed: Handle | None) -> None:
-        """Take the edges: of `event`, which scheduled it, or of the handle that it was `passed` by."""
+        """Take the edges: from `event`, which scheduled it, or the Handle that was `passed` on."""
         self.cause = self.link = event.seq
         if passed is not None:
             self.link, self.conn, self.req = passed.link, passed.conn, passed.req

@@ -6,10 +6,63 @@ it.  And it may outlive the trace: `detach` takes them out again, so that nothin
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+from types import MethodType
 from typing import Any
 
+from .handles import Handle, find
 from .recorder import Recorder, Site
 from .wrappers import Wrapper
+
+
+def attach(recorder: Recorder, loop: Any) -> None:
+    """Put a Handle in the place of every callable that waits in `loop`.
+
+    Who asked for it, and for which request, nobody knows any more: its link is an event that
+    says so.  A stream that is watched is a connection that begins here.
+    """
+    for place in recorder.table.places(loop):
+        handle = find(place.function)
+        if handle is not None and handle.recorder is recorder:
+            continue
+        function = _unwrapped(place.function)
+        _swap_captured(function, recorder.wrappers)
+        place.put(recorder.attached(loop, place, function))
+
+
+def detach(recorder: Recorder, loop: Any) -> None:
+    """Take the Handles out again.  Those in callbacks stay: they run once more, and do nothing."""
+    originals = {wrapper: original for original, wrapper in recorder.wrappers.items()}
+    for place in recorder.table.places(loop):
+        if place.how != "callback" and find(place.function) is not None:
+            function = _unwrapped(place.function)
+            _swap_captured(function, originals)
+            place.put(function)
+
+
+def _unwrapped(function: Any) -> Any:
+    """Return a callable without its Handle."""
+    if isinstance(function, Handle):
+        return function.function
+    if isinstance(function, functools.partial) and find(function) is not None:
+        return functools.partial(_unwrapped(function.func), *function.args, **function.keywords)
+    return function
+
+
+def _swap_captured(function: Any, others: Mapping[Any, Any]) -> None:
+    """Replace the bound methods that a closure has captured, where there is another function.
+
+    `add_accept_handler` keeps `self._handle_connection` in a closure: whatever stands in the
+    class later, the closure calls what stood there when the server began to listen.
+    """
+    for cell in getattr(function, "__closure__", None) or ():
+        method = cell.cell_contents
+        if isinstance(method, MethodType) and method.__func__ in others:
+            cell.cell_contents = MethodType(others[method.__func__], method.__self__)
+
+
+# ---- probes of its own ----
 
 
 def close_loop(recorder: Recorder, site: Site) -> Wrapper:

@@ -171,6 +171,16 @@ class Custom(Row):
     factory: Callable[[Any, Any], Any]
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place in a loop where a callable waits: `how` for what, and how to `put` another there."""
+
+    how: str
+    function: Any
+    put: Callable[[Any], object]
+    fd: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """What is traced of a program.
@@ -184,7 +194,8 @@ class Table:
     masks     function that writes an event mask in words
     fd_role   function (loop, fd, callable) -> "waker", "listen", ... of an fd that is watched
     coroutine_of  function of a callable -> the coroutine that it takes further, or None
-    waiting   function of a loop -> the callables that wait in it
+    places    function of a loop -> the places where callables wait in it
+    socket_of  function (loop, callable) -> the socket of the connection that it serves, or None
     exempt    function -> the reason why it has no probe
     """
 
@@ -197,5 +208,6 @@ class Table:
     masks: Callable[[int], str] = str
     fd_role: Callable[[Any, int, Any], str] = lambda loop, fd, function: "fd"
     coroutine_of: Callable[[Any], Any] = lambda function: None
-    waiting: Callable[[Any], list[Any]] = lambda loop: []
+    places: Callable[[Any], list[Place]] = lambda loop: []
+    socket_of: Callable[[Any, Any], Any] = lambda loop, function: None
     exempt: Mapping[str, str] = field(default_factory=dict)

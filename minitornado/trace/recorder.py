@@ -29,7 +29,7 @@ from typing import Any
 from .events import Event, Trace
 from .handles import Handle, find
 from .names import Names, name_of, source_of
-from .probes import Row, Schedule, Syscall, Table
+from .probes import Place, Row, Schedule, Syscall, Table
 
 # Of connections that have ended, how many are kept beside the ones that live, with a ring.
 RING_ENDED = 100
@@ -128,6 +128,7 @@ class Recorder:
         self.unwritten: Counter[tuple[str, str]] = Counter()
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         self._plain: dict[Any, Site] = {}  # code of an unprobed function -> the same
+        self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
         self._loops_seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._suspensions: weakref.WeakKeyDictionary[Any, Suspension] = weakref.WeakKeyDictionary()
         self._sink = sink
@@ -350,13 +351,16 @@ class Recorder:
 
     # ---- connections and requests ----
 
-    def _begin_connection(self, lane: Lane, sock: Any) -> None:
+    def _begin_connection(self, lane: Lane, sock: Any, attached: bool = False) -> None:
         lane.conn, lane.req = self.names.next("c"), None
         self._open.add(lane.conn)
         number = self.fd_number(sock)
         if not self.names.has_fd(number):  # nobody saw it being accepted
             self.names.set_fd(number, lane.conn)
-        self.emit(lane, "begin", "connection", None, "tcp", fd=lane.conn, step="connection")
+        data = {"attached": True} if attached else {}
+        self.emit(
+            lane, "begin", "connection", None, "tcp", fd=lane.conn, step="connection", data=data
+        )
 
     def _begin_request(self, lane: Lane) -> None:
         if lane.conn is None:
@@ -456,17 +460,46 @@ class Recorder:
         handle.is_scheduled_by(event, passed)
         return handle
 
+    def attached(self, loop: Any, place: Place, function: Any) -> Handle:
+        """Write that a callable was found waiting in a loop; return the Handle for it."""
+        lane = self.lane()
+        flow = lane.conn, lane.req
+        lane.conn = lane.req = fd = None
+        sock = None if place.fd is None else self.table.socket_of(loop, function)
+        if sock is not None:
+            self._accepted(sock)
+            self._begin_connection(lane, sock, attached=True)
+        handle = Handle(self, function, place.how, next(self.handles), lane, place.how == "fd")
+        data = {"how": place.how, "handle": handle.number, "target": handle.site.name}
+        if place.fd is not None:
+            handle.fd = place.fd
+            self.fd_handles[place.fd] = handle
+            fd = self.names.fd(place.fd, self.table.fd_role(loop, place.fd, function))
+            data["recurring"] = True
+        elif place.how == "timer":
+            data["seconds"] = None
+        self._loops_seen.add(loop)
+        event = self.emit(
+            lane, "schedule", "Tracer.attach", None, "loop", fd=fd, step="attach", data=data
+        )
+        handle.is_scheduled_by(event, None)
+        lane.conn, lane.req = flow
+        return handle
+
+    def loops(self) -> list[Any]:
+        """Return the loops that were given something, and still exist."""
+        return list(self._loops_seen)
+
     def waiting(self, loop: Any) -> list[Handle]:
         """Return the Handles that wait in a loop."""
-        found = [find(function) for function in self.table.waiting(loop)]
+        found = [find(place.function) for place in self.table.places(loop)]
         return [handle for handle in found if handle is not None and handle.recorder is self]
 
     def end(self) -> None:
         """Stop recording; say what still waits."""
         self.on = False
-        loops = list(self._loops_seen)
         self.trace.meta["pending"] = sorted(
-            handle.number for loop in loops for handle in self.waiting(loop)
+            handle.number for loop in self.loops() for handle in self.waiting(loop)
         )
 
     def open_run(self, lane: Lane, handle: Handle, args: tuple[Any, ...]) -> Open | None:

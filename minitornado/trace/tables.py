@@ -13,6 +13,7 @@ from .loops import clock, close_loop
 from .probes import (
     Cancel,
     Custom,
+    Place,
     Poll,
     Probe,
     Receives,
@@ -280,13 +281,44 @@ def _fd_role(loop: Any, fd: int, function: Any) -> str:
     return "listen" if getattr(function, "__name__", "") == "accept_handler" else "out"
 
 
-def _waiting(loop: Any) -> list[Any]:
+def _places(loop: Any) -> list[Place]:
+    def callback(at: int, args: Any) -> Any:
+        return lambda function: loop._callbacks.__setitem__(at, (function, args))
+
+    def timer(timeout: Any) -> Any:
+        return lambda function: setattr(timeout, "callback", function)
+
+    def handler(fd: int, fileobj: Any) -> Any:
+        return lambda function: loop._handlers.__setitem__(fd, (fileobj, function))
+
+    timeouts = [*(timeout for _when, _count, timeout in loop._timeouts), *loop._due]
     return [
-        *(callback for callback, _args in loop._callbacks),
-        *(timeout.callback for _when, _count, timeout in loop._timeouts),
-        *(timeout.callback for timeout in loop._due),
-        *(handler for _fileobj, handler in loop._handlers.values()),
+        *(Place("callback", function, callback(at, args))
+          for at, (function, args) in enumerate(loop._callbacks)),
+        *(Place("timer", timeout.callback, timer(timeout))
+          for timeout in timeouts if timeout.callback is not None),
+        *(Place("fd", function, handler(fd, fileobj), fd)
+          for fd, (fileobj, function) in list(loop._handlers.items())),
+    ]  # fmt: skip
+
+
+def _accepted_socket(loop: Any, function: Any) -> Any:
+    """Return the socket that `function` serves, if one of the loop's listeners has accepted it."""
+    sock = getattr(getattr(function, "__self__", None), "socket", None)
+    listeners = [
+        fileobj
+        for fileobj, handler in loop._handlers.values()
+        if _fd_role(loop, -1, handler) == "listen"
     ]
+    # Both ends of what was accepted are told apart by it: ours has the listener's port.
+    if sock is not None and _port(sock) in [_port(listener) for listener in listeners]:
+        return sock
+    return None
+
+
+def _port(sock: Any) -> Any:
+    name = sock.getsockname()
+    return name[1] if isinstance(name, tuple) else name
 
 
 def _coroutine_of(function: Any) -> Any:
@@ -327,6 +359,7 @@ MINITORNADO = Table(
     masks=_masks,
     fd_role=_fd_role,
     coroutine_of=_coroutine_of,
-    waiting=_waiting,
+    places=_places,
+    socket_of=_accepted_socket,
     exempt=EXEMPT,
 )  # fmt: skip

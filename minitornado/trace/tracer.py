@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from .events import Event, Trace
+from .loops import attach, detach
 from .names import name_of, source_of
 from .probes import Probe, Receives, Row, Table
 from .recorder import Recorder, Site
@@ -76,12 +77,17 @@ class Tracer:
     def stop(self) -> Trace:
         """Put everything back as it was; return what was recorded."""
         self.recorder.end()
+        for loop in self.recorder.loops():
+            detach(self.recorder, loop)
         self._restore()
         return self.trace
 
     def attach(self, loop: Any) -> None:
-        """Know what was registered with a loop before the trace began."""
-        raise NotImplementedError
+        """Know what waits in `loop`, which was there before the trace began.
+
+        In the loop's thread, if it runs: `loop.add_callback(tracer.attach, loop)`.
+        """
+        attach(self.recorder, loop)
 
     # ---- attributes ----
 
@@ -107,6 +113,7 @@ class Tracer:
         wrapper = wrapper_of(self.recorder, site)
         if not isinstance(row, Receives):
             _dress(wrapper, original)
+            self.recorder.wrappers[original] = wrapper
             if isinstance(row, Probe) and row.opens is None and not row.coroutine:
                 self.recorder.sites[original] = self.recorder.sites[wrapper] = site
         if isinstance(raw, staticmethod):
