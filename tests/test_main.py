@@ -30,6 +30,7 @@ import pytest
 from minitornado.cli import arguments, main, output, serve, trace
 from minitornado.cli.output import Complaint
 from minitornado.cli.views import NAMES as VIEWS
+from minitornado.demo.application import ROUTES
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = 30.0  # seconds for a command on a loaded machine; none needs two on a free one
@@ -623,6 +624,31 @@ def test_serve_logs_every_request_and_what_goes_wrong_at_each_level(level: str):
         assert "tracer-error" not in process.text
 
 
+def test_curl_is_answered_twice_on_every_route_and_the_log_shows_both_chains():
+    routes = [
+        (path, f"?{route.number.name}={route.number.example}" if route.number else "")
+        for path, route in ROUTES.items()
+    ]
+    with Serve() as process:
+        for number, (path, query) in enumerate(routes, 1):
+            url = f"http://127.0.0.1:{process.port}{path}{query}"
+            data = ["--data", "hi"] if path == "/echo" else []
+            done = subprocess.run(
+                ["curl", "-sv", "-o", os.devnull, "-o", os.devnull, *data, url, url],
+                capture_output=True, text=True, timeout=DEADLINE,
+            )  # fmt: skip
+            assert done.returncode == 0
+            status = {"/status": "404 Not Found", "/boom": "500 Internal"}.get(path, "200 OK")
+            assert done.stderr.count(f"< HTTP/1.1 {status}") == 2, path
+            assert done.stderr.count("Re-using existing connection") == 1, path
+            process.wait_for(rf"connection c{number} ends")
+        for number in range(1, len(routes) + 1):
+            for request in (f"c{number}r1", f"c{number}r2"):
+                assert len(re.findall(rf"request {request} begins", process.text)) == 1
+                assert len(re.findall(rf"request {request} ends", process.text)) == 1
+                assert len(re.findall(rf"{request} +kernel +send c{number} ", process.text)) >= 1
+
+
 def test_a_signal_ends_a_traced_server_well_too():
     for number in (signal.SIGINT, signal.SIGTERM):
         with Serve() as process, process.raw():
@@ -659,10 +685,13 @@ def test_every_view_keeps_to_the_width_that_it_is_given(width: int, tmp_path: Pa
 
 
 def test_a_c_locale_gets_ascii():
-    done = shell("minitornado", env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"})
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    done = shell("minitornado", env=environment)
     assert done.returncode == 0
     assert done.stdout.isascii()
     assert "?" not in done.stdout
+    done = shell("minitornado trace /echo --data é", env=environment)
+    assert done.stdout.endswith("with this body:\n?\n")
 
 
 @pytest.mark.parametrize("words", ["", "trace --level full", "trace --view lanes"])

@@ -158,7 +158,7 @@ def describe(answer: bytes) -> str:
         return "There was no answer."
     head, _, body = answer.partition(b"\r\n\r\n")
     said = f"The answer: {head.partition(CR)[0].decode('latin-1')}, {len(answer):,} bytes"
-    text = body.decode("ascii", "replace").strip()
+    text = body.decode("utf-8", "replace").strip()
     if 0 < len(text) <= 80 and text.isprintable():
         return f"{said} with this body:\n{text}"
     return f"{said}, {len(body):,} of them its body"
