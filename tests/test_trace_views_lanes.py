@@ -19,6 +19,7 @@ from minitornado.classroom.palette import PALETTE
 from minitornado.trace import Trace
 from minitornado.trace.views import Counts, Lanes
 from minitornado.trace.views.lanes import LANES, LOOP, lane_of
+from minitornado.trace.views.words import when
 
 pytestmark = pytest.mark.deadline(60)
 
@@ -67,8 +68,7 @@ def test_a_handler_that_runs_again_and_again_was_asked_for_once() -> None:
 def test_every_row_is_in_the_band_of_its_turn(name: str) -> None:
     picture = lanes(name)
     for band in picture.bands:
-        turns = {row.event.turn for row in picture.rows[band.first : band.last + 1]}
-        assert turns == {band.turn}
+        assert {when(row.event) for row in picture.rows[band.first : band.last + 1]} == {band.when}
     assert sum(band.last - band.first + 1 for band in picture.bands) == len(picture.rows)
 
 
@@ -127,13 +127,14 @@ def test_no_two_boxes_overlap() -> None:
 def test_the_alternative_text_counts_what_is_to_be_seen() -> None:
     picture = lanes("get")
     assert f"{len(picture.rows)} events" in picture.alt()
-    assert f"{len([band for band in picture.bands if band.turn])} turns" in picture.alt()
+    turns = [band for band in picture.bands if band.when.startswith("turn")]
+    assert f"{len(turns)} turns" in picture.alt()
 
 
 def test_a_notebook_gets_the_picture_with_its_twin() -> None:
     bundle = lanes("get")._repr_mimebundle_()
     image = bundle["text/html"]
-    assert re.match(r'<img alt="One request.*" style="max-width:100%" src="data:image/svg', image)
+    assert re.match(r'<img alt="What happened.*" style="max-width:100%" src="data:image/svg', image)
     assert bundle["text/plain"] == lanes("get").text()
 
 

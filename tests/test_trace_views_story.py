@@ -14,6 +14,7 @@ import io
 import logging
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -34,7 +35,7 @@ from minitornado.trace.views.story import Step
 
 pytestmark = pytest.mark.deadline(60)
 
-NAMES = [*SCRIPTS, "delegate", "stream", "busy"]
+NAMES = [*SCRIPTS, "delegate", "stream", "busy", "thread"]
 WIDTHS = (80, 100, 120)
 
 
@@ -62,6 +63,18 @@ def busy() -> None:
     loop.add_callback(int)
 
 
+def elsewhere() -> None:
+    """Have another thread ask the loop for something."""
+    loop = IOLoop.current()
+    thread = threading.Thread(target=loop.add_callback, args=(answered_here,))
+    thread.start()
+    thread.join()
+
+
+def answered_here() -> None:
+    pass
+
+
 @functools.cache
 def recorded(name: str) -> tuple[Trace, Driven]:
     """The trace of a scenario, and what its client saw; recorded once for all tests."""
@@ -71,6 +84,8 @@ def recorded(name: str) -> tuple[Trace, Driven]:
             return traced(application=Application(), script=DELEGATE)
         if name == "busy":
             return traced(script=[("call", busy)])
+        if name == "thread":
+            return traced(script=[*one((*SEND, get()), RECV), ("call", elsewhere)])
         if name == "stream":
             return traced(application=in_pieces, script=one((*SEND, get()), RECV))
         return traced(name)
@@ -332,6 +347,12 @@ def test_a_write_that_did_not_fit_says_how_much_the_kernel_took() -> None:
 def test_a_timeout_that_never_came_due_is_not_told() -> None:
     assert not [said for said in sentences("get") if "_Deadline" in said]
     assert [said for said in sentences("idle") if "_Deadline._wake in 10 seconds" in said]
+
+
+def test_what_another_thread_asks_for_is_under_its_name() -> None:
+    text = told("thread").text(80)
+    assert re.search(r"^ +thread-1\n.*add_callback queues answered_here", text, re.M)
+    assert text.count("before the loop") == 1
 
 
 # ---- length ----

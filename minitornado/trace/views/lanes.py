@@ -9,6 +9,7 @@ The same layout is drawn twice: as SVG (lanes_svg.py), and as text for a termina
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -58,9 +59,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Band:
-    """A turn of the loop: its rows from `first` to `last`, both included."""
+    """A turn of the loop, or a while in a thread: rows `first` to `last`, both included."""
 
-    turn: int
+    when: str  # "turn 2"
     first: int
     last: int
     how: str  # "slept", "no wait", or ""
@@ -90,7 +91,7 @@ class Lanes(Picture):
 
     def alt(self) -> str:
         used = [LANES[lane] for lane in sorted({row.lane for row in self.rows})]
-        turns = len([band for band in self.bands if band.turn])
+        turns = len({row.event.turn for row in self.rows if row.event.turn})
         return (
             f"{self.title}. {words.plural(len(self.rows), 'event')} in "
             f"{words.plural(turns, 'turn')} of the loop, in the lanes {', '.join(used)}."
@@ -237,19 +238,14 @@ def _bars(events: list[Event], chosen: Trace, at: dict[int, int]) -> list[Bar]:
 
 
 def _bands(events: list[Event], trace: Trace) -> list[Band]:
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for row, event in enumerate(events):
-        first.setdefault(event.turn, row)
-        last[event.turn] = row
-    polls = {event.turn: event for event in trace.whole if event.kind == "poll"}
-    return [Band(turn, first[turn], last[turn], _how(polls.get(turn))) for turn in first]
-
-
-def _how(poll: Event | None) -> str:
-    if poll is None:
-        return ""
-    return "no wait" if poll.data.get("wait") == "none" else "slept"
+    polls = {words.when(event): event for event in trace.whole if event.kind == "poll"}
+    bands = []
+    for when, rows in itertools.groupby(enumerate(events), lambda row: words.when(row[1])):
+        numbers = [number for number, _event in rows]
+        poll = polls.get(when)
+        how = "" if poll is None else "no wait" if poll.data.get("wait") == "none" else "slept"
+        bands.append(Band(when, numbers[0], numbers[-1], how))
+    return bands
 
 
 # ---- as text ----
@@ -304,6 +300,5 @@ def _row_line(row: Row, lanes: Lanes, at: int, pitch: int, width: int) -> Text:
 
 
 def _band_line(band: Band, lanes: Lanes, at: int, pitch: int) -> Text:
-    title = f"turn {band.turn}" if band.turn else "before the loop"
-    how = f", {band.how}" if band.how else ""
-    return line(" " * _LEFT, *_cells(lanes, at, pitch), (f"── {title}{how}", f"bold {GREY}"))
+    title = f"── {band.when}" + (f", {band.how}" if band.how else "")
+    return line(" " * _LEFT, *_cells(lanes, at, pitch), (title, f"bold {GREY}"))

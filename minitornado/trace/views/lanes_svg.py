@@ -80,7 +80,7 @@ def _band(band: Band, at: int, width: float) -> Iterator[str]:
             f'<rect x="0" y="{top:g}" width="{width:g}" height="{bottom - top:g}" '
             f'fill="{GREY}" fill-opacity="0.10"/>'
         )
-    title = f"turn {band.turn}" if band.turn else "before"
+    title = band.when.removesuffix(" the loop")
     yield _text(10, top + 16, title, GREY, 'font-weight="bold"')
     if band.how and band.last > band.first:
         yield _text(10, top + 31, band.how, GREY, 'font-size="10.5"')

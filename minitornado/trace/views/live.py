@@ -176,6 +176,8 @@ def _edges(event: Event) -> str:
 def _what(event: Event, closer: Event | None) -> str:
     marks = {"run": "▶ ", "resume": "▶ ", "schedule": "○ ", "resolve": "● "}
     said = marks.get(event.kind, "└ " if event.kind in CLOSERS else "") + words.label(event)
+    if not event.turn and event.lane not in ("loop", "main"):
+        said = f"{event.lane}: {said}"
     if closer is None:
         return said + _value(event) if event.kind in CLOSERS else said
     if closer.kind == "raise":

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..events import Event, Trace
-from . import live
+from . import live, words
 from .state import lines_at
 from .story import Step, Story
 from .view import ASKED, GREY, WHY, View, colour_of, line
@@ -102,7 +102,7 @@ class Stepper(View):
         yield line(
             (f"step {step.number} of {len(self.steps)}", GREY),
             (f"   {event.layer}", f"bold {colour_of(event.layer or '')}"),
-            (f"   turn {event.turn}   {event.req or event.conn or ''}", GREY),
+            (f"   {words.when(event)}   {event.req or event.conn or ''}", GREY),
         )
         yield Text(f"\n{step.sentence}\n", "bold")
         facts = Table.grid(padding=(0, 2, 0, 0))
@@ -163,7 +163,7 @@ class Stepper(View):
             f'<details data-because="{why or 0}" data-asked="{step.asked or 0}">'
             f'<summary>{step.number} <span style="color:{colour_of(layer)}">{layer}</span> '
             f"{html.escape(step.sentence)}</summary>"
-            f"<div>turn {step.event.turn} {step.event.req or step.event.conn or ''}</div>"
+            f"<div>{words.when(step.event)} {step.event.req or step.event.conn or ''}</div>"
             f"<dl>{facts}</dl>{code}</details>"
         )
 

@@ -14,6 +14,7 @@ is why now, `asked at` is who wanted it.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -77,17 +78,10 @@ class Story(View):
         return len(self.steps)
 
     def body(self, width: int) -> Iterable[RenderableType]:
-        turn = None
-        for step in self.steps:
-            if step.event.turn != turn:
-                turn = step.event.turn
-                yield _turn_title(turn)
-            yield from _step_lines(step, width)
-
-
-def _turn_title(turn: int) -> Text:
-    title = f"turn {turn}" if turn else "before the loop"
-    return line((f"{'':{_LEFT}}{title}", f"bold {GREY}"))
+        for when, steps in itertools.groupby(self.steps, lambda step: words.when(step.event)):
+            yield line((f"{'':{_LEFT}}{when}", f"bold {GREY}"))
+            for step in steps:
+                yield from _step_lines(step, width)
 
 
 def _step_lines(step: Step, width: int) -> Iterator[Text]:

@@ -90,7 +90,7 @@ def _joints(trace: Trace, event: Event) -> Iterator[Joint]:
 
 def _first_line(event: Event, width: int) -> Text:
     layer = event.layer or ""
-    where = f"  #{event.seq}" + (f" turn {event.turn}" if event.turn else "")
+    where = f"  #{event.seq} {words.when(event)}"
     label = words.cut(words.label(event), width - _LEFT - len(where))
     return line((f"{layer:10} ", colour_of(layer)), (label, "bold"), (where, GREY))
 
@@ -98,8 +98,7 @@ def _first_line(event: Event, width: int) -> Text:
 def _asked_lines(event: Event, trace: Trace, width: int) -> Iterator[Text]:
     inside = next(iter(trace.ancestors(event)), None)
     where = f", in {words.function(inside)}" if inside is not None else ""
-    turn = f" turn {event.turn}" if event.turn else ""
-    said = f"asked for by {words.label(event)}  #{event.seq}{turn}{where}"
+    said = f"asked for by {words.label(event)}  #{event.seq} {words.when(event)}{where}"
     yield from _wrapped(said, width, ASKED)
 
 

@@ -102,6 +102,17 @@ def outcome(data: dict[str, Any]) -> str:
     return "" if data.get("value") is None else str(data["value"])
 
 
+def when(event: Event) -> str:
+    """Return the turn of an event, or the thread where there are none.
+
+    >>> when(Event(1, "call", "f", turn=2)), when(Event(1, "call", "f", lane="thread-1"))
+    ('turn 2', 'thread-1')
+    """
+    if event.turn:
+        return f"turn {event.turn}" + ("" if event.lane == "loop" else f" of {event.lane}")
+    return "before the loop" if event.lane in ("loop", "main") else event.lane
+
+
 def label(event: Event) -> str:
     """Return one line about an event, the same in every view."""
     return _LABELS.get(event.kind, _label_other)(event)
