@@ -10,6 +10,7 @@
     Buffers(trace)    the two buffers of a stream, and its interest, over time
     Tree(trace)       what followed from what
     Diff(one, other)  two stories side by side
+    page(trace)       stepper, picture, story and turns as one HTML file
 
 Story, Counts, Lanes, Stepper and Tree are of the whole trace, of one connection
 (`conn="c1"`) or of one request (`req="c1r1"`).  All print with rich, have `text(width)`, and
@@ -21,6 +22,7 @@ from .counts import Counts
 from .diff import Diff
 from .lanes import Lanes
 from .live import Live
+from .page import page
 from .stepper import Stepper
 from .story import Step, Story
 from .tree import Tree
@@ -30,5 +32,5 @@ from .why import Why
 
 __all__ = [
     "Buffers", "Counts", "Diff", "Lanes", "Live", "Picture", "Step", "Stepper", "Story", "Tree",
-    "Turns", "View", "Why",
+    "Turns", "View", "Why", "page",
 ]  # fmt: skip

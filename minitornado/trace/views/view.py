@@ -97,14 +97,17 @@ class Picture(View):
 
         picture(self.svg(), self.alt(), self.text(width))
 
-    def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
-        # As an image, since an untrusted notebook hides image/svg+xml and strips inline SVG.
+    def image(self) -> str:
+        """Return the picture as an HTML element that needs nothing else."""
+        # Not inline: an untrusted notebook strips an SVG, and its ids are those of the page.
         data = base64.b64encode(self.svg().encode()).decode()
-        image = (
+        return (
             f'<img alt="{html.escape(self.alt())}" style="max-width:100%" '
             f'src="data:image/svg+xml;base64,{data}">'
         )
-        return {"text/html": image, "text/plain": self.text()}
+
+    def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
+        return {"text/html": self.image(), "text/plain": self.text()}
 
 
 def _in_ascii(segments: Iterable[Segment]) -> Iterator[Segment]:
