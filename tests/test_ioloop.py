@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import gc
 import os
+import random
 import select
 import signal
 import socket
@@ -236,19 +237,25 @@ def test_ctrl_c_while_asleep_leaves_a_loop_that_is_awake(fake: Fake):
     assert not woken(loop)  # nobody sleeps: a byte would be for nothing
 
 
-def test_ctrl_c_does_not_lose_the_timeouts_that_were_due(fake: Fake):
+@pytest.mark.parametrize("strikes_in", ["callback", "timeout"])
+def test_ctrl_c_does_not_lose_the_timeouts_that_were_due(fake: Fake, strikes_in: str):
     loop, _ = fake
     log: list[str] = []
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    loop.add_callback(interrupt)
+    if strikes_in == "callback":
+        loop.add_callback(interrupt)
+    else:
+        loop.call_later(-1, interrupt)
     loop.call_later(0, log.append, "due")
     with pytest.raises(KeyboardInterrupt):
         loop.start()
+    assert log == []
+    loop.call_later(0, log.append, "due by now")
     spin(loop)
-    assert log == ["due"]
+    assert log == ["due", "due by now"]
 
 
 def test_a_subclass_may_do_more_about_what_callbacks_raise():
@@ -534,6 +541,21 @@ def test_a_loop_is_current_while_it_runs_and_the_one_before_is_afterwards():
     inner.close()
 
 
+def test_a_loop_may_run_in_another_thread(io_loop: IOLoop):
+    seen: list[Any] = []
+
+    def work() -> None:
+        loop = IOLoop()
+        seen.extend([loop is IOLoop.current(), loop.run_sync(lambda: gen.sleep(0))])
+        loop.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [True, None]
+    assert IOLoop.current() is io_loop
+
+
 def test_each_thread_has_its_own(io_loop: IOLoop):
     seen: list[Any] = []
     thread = threading.Thread(target=lambda: seen.append(IOLoop.current(instance=False)))
@@ -657,6 +679,18 @@ def test_a_wake_is_consumed_and_the_loop_sleeps_again(fake: Fake):
     assert kernel.sleeps == [None, None]
 
 
+def test_stop_wakes_a_loop_that_sleeps(fake: Fake):
+    loop, kernel = fake
+
+    def stop() -> list[tuple[int, int]]:
+        loop.stop()
+        assert woken(loop)
+        return [(loop._waker.fileno(), READ)]
+
+    kernel.script += [stop]
+    loop.start()
+
+
 def test_ten_threads_lose_no_callback(io_loop: IOLoop):
     count = [0]
     total = 10 * 200
@@ -728,6 +762,8 @@ def test_a_signal_on_the_way_into_the_kernel_wakes_the_loop(fake: Fake, sigusr1:
 def test_a_forked_child_can_not_start_its_parents_loop(io_loop: IOLoop):
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)  # the child's own deadline
         status = 1
         with contextlib.suppress(BaseException):
             try:
@@ -1004,6 +1040,29 @@ def test_dead_timeouts_are_swept_when_they_are_many_and_most(fake: Fake):
     assert len(loop._timeouts) == limit
     assert len(alive) == limit
     spin(loop, 99)
+
+
+def test_few_are_not_worth_a_sweep_though_they_are_most(fake: Fake):
+    loop, _ = fake
+    for timeout in [loop.call_later(50, broken) for _ in range(100)]:
+        loop.remove_timeout(timeout)
+    assert len(loop._timeouts) == 100
+
+
+def test_a_sweep_keeps_the_order(fake: Fake):
+    loop, _ = fake
+    log: list[float] = []
+    pick = random.Random(1)
+    timeouts = []
+    for _ in range(5000):
+        delay = pick.random() * 100
+        timeouts.append((delay, loop.call_later(delay, log.append, delay)))
+    pick.shuffle(timeouts)
+    for _, timeout in timeouts[:3000]:
+        loop.remove_timeout(timeout)
+    assert len(loop._timeouts) < 5000
+    spin(loop, 101)
+    assert log == sorted(delay for delay, _ in timeouts[3000:])
 
 
 def test_few_dead_among_many_alive_are_left_where_they_are(fake: Fake):
