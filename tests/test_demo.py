@@ -10,6 +10,7 @@ import http.client
 import json
 import logging
 import select
+import shutil
 import socket
 import struct
 import subprocess
@@ -30,6 +31,8 @@ from minitornado.ioloop import IOLoop
 from minitornado.trace import tracing
 
 DEADLINE = 10.0  # seconds for any one answer; none takes one
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl to judge with")
 
 
 class Served:
@@ -148,6 +151,7 @@ def test_http_client_gets_every_answer_twice_over_one_connection(
         assert None not in used
 
 
+@needs_curl
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "kind", "expected"),
     [row for row in GOOD if row[2] is None or len(row[2]) < 10],
@@ -183,6 +187,7 @@ def test_head_is_get_without_the_body(served: Served, path: str):
     assert after[2] == b"hello world", "nothing of a body was left between the answers"
 
 
+@needs_curl
 def test_curl_takes_a_head_from_every_route_that_has_get(served: Served):
     for path in ("/hello", "/big?n=100000000", "/stream", "/boom"):
         done = subprocess.run(

@@ -14,6 +14,7 @@ import importlib
 import io
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,6 +45,8 @@ ENVIRONMENT = {
     and not name.startswith("PYTHON")
 }
 
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl to judge with")
+
 
 def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     options = {"env": ENVIRONMENT, "cwd": ROOT, "timeout": DEADLINE, **options}
@@ -52,6 +55,8 @@ def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 def shell(line: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a line of shell in which `minitornado` is the command."""
+    if shutil.which("bash") is None:
+        pytest.skip("no bash to run it with")
     line = line.replace("minitornado", " ".join(COMMAND))
     options = {"env": ENVIRONMENT, "cwd": ROOT, "timeout": DEADLINE, **options}
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, **options)
@@ -221,6 +226,7 @@ def plain() -> Iterator[Serve]:
         yield process
 
 
+@needs_curl
 def test_serve_prints_an_address_and_a_line_that_curl_takes(plain: Serve):
     (line,) = re.findall(r"^    (curl .*)$", plain.text, re.MULTILINE)
     done = subprocess.run(line.split(), capture_output=True, text=True, timeout=DEADLINE)
@@ -319,6 +325,7 @@ def test_an_address_that_is_none_gets_one_sentence(address: str):
         serve.listen(address, 0)
 
 
+@needs_curl
 @pytest.mark.parametrize(
     "words", ["--no-trace --port {} 2>&1", "--port {}", "--level story --port {}"]
 )
@@ -624,6 +631,7 @@ def test_serve_logs_every_request_and_what_goes_wrong_at_each_level(level: str):
         assert "tracer-error" not in process.text
 
 
+@needs_curl
 def test_curl_is_answered_twice_on_every_route_and_the_log_shows_both_chains():
     routes = [
         (path, f"?{route.number.name}={route.number.example}" if route.number else "")
@@ -634,13 +642,13 @@ def test_curl_is_answered_twice_on_every_route_and_the_log_shows_both_chains():
             url = f"http://127.0.0.1:{process.port}{path}{query}"
             data = ["--data", "hi"] if path == "/echo" else []
             done = subprocess.run(
-                ["curl", "-sv", "-o", os.devnull, "-o", os.devnull, *data, url, url],
+                ["curl", "-sv", "-o", os.devnull, "-o", os.devnull, "-w", "%{num_connects} ",
+                 *data, url, url],
                 capture_output=True, text=True, timeout=DEADLINE,
             )  # fmt: skip
-            assert done.returncode == 0
+            assert (done.returncode, done.stdout) == (0, "1 0 "), path
             status = {"/status": "404 Not Found", "/boom": "500 Internal"}.get(path, "200 OK")
             assert done.stderr.count(f"< HTTP/1.1 {status}") == 2, path
-            assert done.stderr.count("Re-using existing connection") == 1, path
             process.wait_for(rf"connection c{number} ends")
         for number in range(1, len(routes) + 1):
             for request in (f"c{number}r1", f"c{number}r2"):
@@ -664,7 +672,7 @@ def test_no_color_and_dumb_terminals_are_respected():
     command = "minitornado trace --level chain"
     colours = "\x1b["
     in_terminal = f"script -qec '{command}' /dev/null"
-    if not Path("/usr/bin/script").exists():
+    if shutil.which("script") is None:
         pytest.skip("no script command to make a terminal with")
     terminal = {**ENVIRONMENT, "TERM": "xterm-256color"}
     assert colours in shell(in_terminal, env=terminal).stdout
