@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import gen, http1parser, httputil
-from .concurrent import Future
+from .concurrent import Future, chain_future
 from .http1parser import ReadLines
 from .httputil import (
     HTTPHeaders,
@@ -57,6 +57,12 @@ _REASONS = {
     431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented",
     505: "HTTP Version Not Supported",
 }  # fmt: skip
+
+
+# What a delegate that is waited for resolves with, if the client leaves first.
+_CLOSED: Future[Any] = Future()
+_CLOSED.set_exception(StreamClosedError())
+_CLOSED.exception()
 
 
 class HTTP1ConnectionParameters:
@@ -147,7 +153,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             need_delegate_close = True
             waiting = delegate.headers_received(start_line, headers)
             if waiting is not None:
-                await gen.convert_yielded(waiting)
+                await self._wait_for(waiting)
             if self._body_length != 0 and not self._detached:
                 await self._read_body(headers, delegate)
             self._read_finished = True
@@ -163,7 +169,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         except _AnsweredEarly:
             pass
         except Exception as error:
-            if isinstance(error, StreamClosedError) and self.stream.at_eof():
+            if isinstance(error, StreamClosedError) and (self._detached or self.stream.at_eof()):
                 raise  # the client has left
             self._application_failed(error)
         finally:
@@ -187,6 +193,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             read.limit = max(0, read.limit - 2)
             data = data[2:] or await self.stream.start_read(ReadLines(b"\r\n\r\n", read.limit))
         self._deadline.stop()
+        if self.stream.closed():  # since the head was read: there is nobody to be answered
+            raise StreamClosedError(self.stream.error)
         if not data.endswith(b"\r\n\r\n"):
             raise _unfinished_head(data, read.limit)
         start_line, headers = http1parser.parse_head(data)
@@ -229,7 +237,20 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # buffer fills, and TCP makes the client wait: that is all of flow control.
                 waiting = delegate.data_received(chunk)
                 if waiting is not None:
-                    await gen.convert_yielded(waiting)
+                    await self._wait_for(waiting)
+
+    async def _wait_for(self, waiting: Any) -> None:
+        """Wait until a delegate is ready for more; or for the end, if the client leaves first."""
+        ready = gen.convert_yielded(waiting)
+        if ready.done() or self._detached:
+            await ready
+            return
+        either: Future[Any] = Future()
+        chain_future(ready, either)
+        self.stream.set_close_callback(lambda: chain_future(_CLOSED, either))
+        await either
+        if not self._detached:
+            self.stream.set_close_callback(None)
 
     async def _read_chunked_body(self, delegate: HTTPMessageDelegate) -> None:
         """Hand chunks to the delegate up to the last, then read the trailer (RFC 9112 §7.1)."""
@@ -310,7 +331,6 @@ class HTTP1Connection(httputil.HTTPConnection):
         if not self._read_finished:
             # The rest of the body would be taken for the next request.
             self._disconnect_on_finish = True
-            self._deadline.start(LINGER_SECONDS, self._timed_out)
         assert self._pending_write is not None
         self._pending_write.add_done_callback(self._finish_request)
 
@@ -321,6 +341,9 @@ class HTTP1Connection(httputil.HTTPConnection):
         version = "HTTP/1.1" if request is None else request.version
         bodiless = code in (204, 304) or code < 200
         self._omit_body = bodiless or (request is not None and request.method == "HEAD")
+        # Of an answer that was refused below, nothing may be left.
+        self._chunking_output, self._expected_content_remaining = False, None
+        self._disconnect_on_finish |= self.params.no_keep_alive  # the server may be draining
         if code == 204:
             headers = _without_framing(headers)
         # The application's own headers are not touched: it may use them for every answer.
@@ -411,7 +434,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Answer 500, or close if another answer has begun: its end can't be marked any more."""
         app_log.error("Uncaught exception", exc_info=error)
         if self._response_started or self.stream is None:
-            self.close()
+            if not self._finished:  # else it is the next request's stream by now
+                self.close()
         else:
             self._write_error(500)
 
@@ -452,9 +476,10 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _finish_request(self, _written: object = None) -> None:
         """The last byte of the answer has left the buffer: the exchange is over."""
         if self._disconnect_on_finish and self._read_finished:
-            self.close()
-        else:
-            self._end()
+            return self.close()
+        if not self._read_finished:
+            self._deadline.start(LINGER_SECONDS, self._timed_out)
+        self._end()
 
     def _end(self) -> None:
         self._finished = True
@@ -468,13 +493,15 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _on_connection_close(self) -> None:
         """The stream was closed before the answer was complete."""
         callback, self._close_callback = self._close_callback, None
-        if callback is not None:
-            callback()
-        self._end()
+        try:
+            if callback is not None:
+                callback()
+        finally:
+            self._end()
 
     async def _end_exchange(self) -> None:
         """Wait until the answer is out, or the client has left; then close, if that is the end."""
-        if not self._finished and not self.stream.closed():
+        if not self._finished:
             # Nobody reads now, so nobody would notice the client leaving.
             self._watching = True
             self.stream.set_close_callback(self._on_connection_close)
@@ -538,7 +565,8 @@ class HTTP1ServerConnection:
 
     def close_if_idle(self) -> None:
         """Close the connection unless a request is being read or answered."""
-        if self._exchange is None or self._exchange.idle():
+        # A read that is not pending has got its bytes, and they wait for their turn.
+        if self._exchange is None or (self._exchange.idle() and self.stream.reading()):
             self.stream.close()
 
     async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
@@ -671,6 +699,7 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
 
     def finish(self) -> Any:
         if self._fed and not self._decompressor.eof:
+            self._delegate.on_connection_close()
             raise HTTPInputError("gzip body cut short")
         return self._delegate.finish()
 

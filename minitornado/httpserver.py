@@ -84,12 +84,11 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
         deadline = loop.time() + timeout
         # Read for every request: from now on, each answer is the last of its connection.
         self.conn_params.no_keep_alive = True
-        while True:
+        while self._connections and loop.time() < deadline:
+            # A look at the sockets first: a request may be there that nobody has read yet.
+            await gen.sleep(0.005)
             for conn in list(self._connections):
                 conn.close_if_idle()
-            if not self._connections or loop.time() >= deadline:
-                break
-            await gen.sleep(min(0.01, timeout))
         drained = not self._connections
         await self.close_all_connections()
         return drained

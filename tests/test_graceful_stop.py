@@ -28,13 +28,6 @@ DEADLINE = 10.0  # seconds for anything that must happen
 pytestmark = [pytest.mark.deadline(40), pytest.mark.usefixtures("quiet_log")]
 
 
-BETWEEN_TURNS = pytest.mark.xfail(
-    strict=True,
-    reason="between the turn that reads a head and the one that parses it, the connection counts "
-    "as idle and is closed; the application is then called for a client that is gone",
-)
-
-
 class App:
     """Echoes; /wait waits until `release` first, /never for ever.  Keeps what it was handed."""
 
@@ -144,10 +137,6 @@ def test_a_request_in_the_applications_hands_is_answered_before_drain_is_done(
     stage.run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="whether the connection stays is settled with the head; drain comes later, unheard",
-)
 def test_an_answer_given_while_draining_says_that_it_is_the_last(stage: Stage) -> None:
     async def story() -> None:
         client = stage.connect(request("/wait"))
@@ -162,10 +151,6 @@ def test_an_answer_given_while_draining_says_that_it_is_the_last(stage: Stage) -
     stage.run(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="drain closes a connection that looks idle without a look at what the kernel has for it",
-)
 def test_a_request_that_is_here_but_unread_when_drain_begins_is_answered(stage: Stage) -> None:
     async def story() -> None:
         client = stage.connect(request("/"))
@@ -197,7 +182,6 @@ async def send_second_request(stage: Stage) -> socket.socket:
     return client
 
 
-@BETWEEN_TURNS
 def test_a_request_that_was_read_a_moment_before_drain_is_answered(stage: Stage) -> None:
     async def story() -> None:
         client = await send_second_request(stage)
@@ -208,7 +192,6 @@ def test_a_request_that_was_read_a_moment_before_drain_is_answered(stage: Stage)
     stage.run(story)
 
 
-@BETWEEN_TURNS
 def test_a_request_that_was_read_a_moment_before_all_are_closed_is_answered_or_never_handed_on(
     stage: Stage,
 ) -> None:
@@ -354,7 +337,7 @@ def under_load(stage: Stage, path: str, stop: Any) -> list[Client]:
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param("/", marks=BETWEEN_TURNS, id="at once"),
+        pytest.param("/", id="at once"),
         pytest.param("/moment", id="a moment later"),
     ],
 )
@@ -366,7 +349,6 @@ def test_drain_under_load_loses_no_accepted_request(stage: Stage, path: str) -> 
     assert sorted(stage.app.handed) == sorted(body for c in clients for body in c.answered)
 
 
-@BETWEEN_TURNS
 def test_closing_all_connections_under_load_loses_none_that_is_answered_at_once(
     stage: Stage,
 ) -> None:

@@ -1251,7 +1251,6 @@ def test_who_leaves_in_a_packed_body_is_told_to_the_delegate(io_loop: IOLoop) ->
 # ---- found, and not mended yet ----
 
 
-@pytest.mark.xfail(strict=True, reason="what a head has settled stays settled when it is refused")
 @pytest.mark.parametrize("value", ["a\r\nX: injected", "\u20ac"])
 def test_the_500_for_a_field_that_cannot_be_sent_is_framed_right(
     io_loop: IOLoop, value: str
@@ -1265,7 +1264,6 @@ def test_the_500_for_a_field_that_cannot_be_sent_is_framed_right(
     assert answer.rstrip(b"|").endswith(b"\r\n\r\n" + ERROR)
 
 
-@pytest.mark.xfail(strict=True, reason="_on_connection_close does not end the exchange then")
 def test_a_close_callback_that_raises_does_not_keep_the_connection(io_loop: IOLoop) -> None:
     def think(connection: HTTP1Connection) -> None:
         connection.set_close_callback(lambda: fail(connection))
@@ -1283,7 +1281,6 @@ def test_a_close_callback_that_raises_does_not_keep_the_connection(io_loop: IOLo
     assert server.events[-1] == "on_close"
 
 
-@pytest.mark.xfail(strict=True, reason="dropped, if the stream is closed when it would be set")
 def test_a_client_that_left_while_the_application_ran_is_told_of(io_loop: IOLoop) -> None:
     told: list[str] = []
 
@@ -1298,7 +1295,6 @@ def test_a_client_that_left_while_the_application_ran_is_told_of(io_loop: IOLoop
         assert told == ["left"]
 
 
-@pytest.mark.xfail(strict=True, reason="the linger of an early answer is timed while it is written")
 def test_an_early_answer_that_takes_long_is_not_cut(
     io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1324,7 +1320,6 @@ async def wait(future: Future[Any]) -> Any:
     return await future
 
 
-@pytest.mark.xfail(strict=True, reason="a body found short at its end: neither finish nor close")
 def test_a_delegate_is_told_of_the_end_when_a_packed_body_is_cut_short(io_loop: IOLoop) -> None:
     server = Server()
     with (
@@ -1335,7 +1330,6 @@ def test_a_delegate_is_told_of_the_end_when_a_packed_body_is_cut_short(io_loop: 
         assert server.delegates[0].names[-1] == "on_connection_close"
 
 
-@pytest.mark.xfail(strict=True, reason="the error closes the stream under the next request")
 def test_an_error_after_the_answer_does_not_cost_the_next_request(io_loop: IOLoop) -> None:
     async def answer_and_fail(connection: HTTP1Connection) -> None:
         hello(connection)
@@ -1347,7 +1341,6 @@ def test_an_error_after_the_answer_does_not_cost_the_next_request(io_loop: IOLoo
         assert answering(io_loop, answer_and_fail, GET + GET) == HELLO + HELLO
 
 
-@pytest.mark.xfail(strict=True, reason="self.stream is None when the error is looked at")
 def test_a_detached_stream_that_ends_is_no_error_of_ours(io_loop: IOLoop) -> None:
     async def upgrade(connection: HTTP1Connection) -> None:
         await connection.detach().read_bytes(1)
@@ -1361,7 +1354,6 @@ def test_a_detached_stream_that_ends_is_no_error_of_ours(io_loop: IOLoop) -> Non
     assert unwanted.matched == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the coroutine that reads waits for the delegate alone")
 def test_a_connection_can_be_closed_while_a_delegate_holds_it_back(io_loop: IOLoop) -> None:
     server = Server(on_data=lambda connection: Future())
     with tcp_stream_and_peer(io_loop) as (stream, peer):
