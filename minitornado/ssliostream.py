@@ -158,6 +158,8 @@ class SSLIOStream(IOStream):
         self._tell_connected()
         if self._write_buffer:  # written while we shook hands
             self._add_io_state(IOLoop.WRITE)
+        # Who reads already has asked for READ, which was forgotten with the plain socket.
+        self._handle_read()
 
     def _tell_connected(self) -> None:
         connect_future, self._connect_future = self._connect_future, None

@@ -1,6 +1,6 @@
 """ssliostream: a handshake, and bytes behind records, whatever the pieces they come in.
 
-The other end is OpenSSL over two byte buffers (`Client`), so that a test decides which bytes of
+The other end is OpenSSL over two byte buffers (`tls.Client`), so that a test decides which bytes of
 which record travel when; or, as judges from outside, Python's blocking sockets, `openssl
 s_client` and curl.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from doubles import ExpectLog, open_fds, reset, run, turns
-from tls import Certificates
+from tls import Certificates, Client
 
 from minitornado import iostream, ssliostream
 from minitornado.concurrent import Future
@@ -36,62 +36,6 @@ pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(20)]
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 MIB = 1024 * 1024
-
-
-class Client:
-    """The client's end of TLS, its records in hand.
-
-    `outgoing` holds what it wants to send: `flush` sends it, whole or in pieces, with turns of
-    the loop in between.
-    """
-
-    def __init__(self, loop: IOLoop, sock: socket.socket, context: ssl.SSLContext) -> None:
-        self.loop = loop
-        self.sock = sock
-        self.sock.setblocking(False)
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
-        self.ended = False
-
-    def flush(self, size: int | None = None) -> None:
-        data = self.outgoing.read()
-        for start in range(0, len(data), size or len(data) or 1):
-            self.sock.send(data[start : start + (size or len(data))])
-            turns(self.loop)
-
-    def receive(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while data := self.sock.recv(65536):
-                self.incoming.write(data)
-            self.ended = True
-
-    def handshake(self, size: int | None = None) -> None:
-        for _ in range(20):
-            try:
-                self.tls.do_handshake()
-                self.flush(size)
-                return turns(self.loop)
-            except ssl.SSLWantReadError:
-                self.flush(size)
-                turns(self.loop)
-                self.receive()
-        raise AssertionError("the handshake does not end")
-
-    def send(self, *records: bytes, size: int | None = None) -> None:
-        """Send each of `records` as a record of its own, all at once or in pieces."""
-        for record in records:
-            self.tls.write(record)
-        self.flush(size)
-
-    def read(self) -> bytes:
-        """What the server has sent, decrypted."""
-        turns(self.loop)
-        self.receive()
-        data = b""
-        with contextlib.suppress(ssl.SSLWantReadError):
-            while piece := self.tls.read(65536):
-                data += piece
-        return data
 
 
 @contextlib.contextmanager
@@ -622,6 +566,27 @@ def test_what_is_written_before_the_connection_is_there_follows(
         stream.connect(server.address, server_hostname="localhost")
         stream.write(b"early")
         assert run(io_loop, wait(stream.read_bytes(5))) == b"EARLY"
+        stream.close()
+
+
+def test_a_handshake_that_succeeds_at_once_does_not_forget_who_reads(
+    io_loop: IOLoop, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server may be so quick that OpenSSL never has to ask for READ.
+    shake = ssl.SSLSocket.do_handshake
+
+    def at_once(self: ssl.SSLSocket, block: bool = False) -> None:
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return shake(self)
+
+    with Server(certificates.server_context()) as server:
+        monkeypatch.setattr(ssl.SSLSocket, "do_handshake", at_once)
+        stream = SSLIOStream(socket.socket(), ssl_options=certificates.client_context())
+        stream.connect(server.address, server_hostname="localhost")
+        read = stream.read_bytes(5)
+        stream.write(b"early")
+        assert run(io_loop, wait(read)) == b"EARLY"
         stream.close()
 
 

@@ -1,17 +1,22 @@
-"""Certificates for a test run: an authority, a server for localhost, a client, made by openssl."""
+"""TLS for tests: certificates made by openssl, and a client with its records in hand."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
 import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
+from doubles import turns
+
+from minitornado.ioloop import IOLoop
 
 
 class Certificates:
-    """Files in PEM form, and contexts of who trusts them."""
+    """An authority, a server for localhost, a client: files in PEM form, and who trusts them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,3 +68,60 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl command to make certificates with")
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+class Client:
+    """The client's end of TLS, its records in hand.
+
+    `outgoing` holds what it wants to send: `flush` sends it, whole or in pieces, with turns of
+    the loop in between.
+    """
+
+    def __init__(self, loop: IOLoop, sock: socket.socket, context: ssl.SSLContext) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a piece is a packet
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        self.ended = False
+
+    def flush(self, size: int | None = None) -> None:
+        data = self.outgoing.read()
+        for start in range(0, len(data), size or len(data) or 1):
+            self.sock.send(data[start : start + (size or len(data))])
+            turns(self.loop)
+
+    def receive(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := self.sock.recv(65536):
+                self.incoming.write(data)
+            self.ended = True
+
+    def handshake(self, size: int | None = None) -> None:
+        for _ in range(20):
+            try:
+                self.tls.do_handshake()
+                self.flush(size)
+                return turns(self.loop)
+            except ssl.SSLWantReadError:
+                self.flush(size)
+                turns(self.loop)
+                self.receive()
+        raise AssertionError("the handshake does not end")
+
+    def send(self, *records: bytes, size: int | None = None) -> None:
+        """Send each of `records` as a record of its own, all at once or in pieces."""
+        for record in records:
+            self.tls.write(record)
+        self.flush(size)
+
+    def read(self) -> bytes:
+        """What the server has sent, decrypted."""
+        turns(self.loop)
+        self.receive()
+        data = b""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while piece := self.tls.read(65536):
+                data += piece
+        return data
