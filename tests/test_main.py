@@ -37,13 +37,12 @@ ROOT = Path(__file__).parents[1]
 DEADLINE = 30.0  # seconds for a command on a loaded machine; none needs two on a free one
 COMMAND = [sys.executable, "-m", "minitornado"]
 
-# As in a plain shell: what pytest's own environment says about colours must not leak in.
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if name not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
-    and not name.startswith("PYTHON")
-}
+# As in a plain shell: what pytest's environment says about output must not leak in.
+LEAKS = {
+    "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM",
+    "PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONHASHSEED",
+}  # fmt: skip
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in LEAKS}
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl to judge with")
 
