@@ -154,8 +154,8 @@ def test_attach_from_inside_a_running_loop(service: Service) -> None:
 
 
 def test_a_ring_keeps_the_last_events_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minitornado.trace.recorder.RING_EVENTS", 500)
-    monkeypatch.setattr("minitornado.trace.recorder.RING_ENDED", 3)
+    monkeypatch.setattr("minitornado.trace.writer.RING_EVENTS", 500)
+    monkeypatch.setattr("minitornado.trace.writer.RING_ENDED", 3)
     requests = [move for _ in range(20) for move in (("send", "k1", get()), ("recv", "k1"))]
     script = [("connect", "k1"), *requests, ("close", "k1")]
     for number in range(2, 30):
@@ -182,7 +182,7 @@ def test_a_ring_keeps_the_last_events_of_a_connection(monkeypatch: pytest.Monkey
 def test_a_ring_keeps_what_belongs_to_a_connection_that_lives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("minitornado.trace.recorder.RING_EVENTS", 300)
+    monkeypatch.setattr("minitornado.trace.writer.RING_EVENTS", 300)
     requests = [move for _ in range(20) for move in (("send", "k1", get()), ("recv", "k1"))]
     with tracing(ring=200) as trace:
         server = HTTPServer(app)

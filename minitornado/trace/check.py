@@ -122,7 +122,7 @@ def _causes(trace: Trace) -> Iterator[str]:
         if run.name != schedule.data["target"]:
             yield f"{_at(run)} is not what {_at(schedule)} has scheduled"
         if run.conn != link.conn or (run.req != link.req and not link.data.get("recurring")):
-            yield f"{_at(run)} is for {run.conn}, {run.req}, and its link for {link.conn}, {link.req}"
+            yield f"{_at(run)} is for {run.conn} {run.req}, its link for {link.conn} {link.req}"
         if not _fits(run, cause, schedule):
             yield f"{_at(run)} can't be because of {_at(cause)}"
 

@@ -30,10 +30,15 @@ form on disk: JSON, one object a line, the first of them a header.
 from __future__ import annotations
 
 import json
+import operator
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 FORMAT = "minitornado-trace"
 VERSION = 1
@@ -137,6 +142,7 @@ class Event:
 
 
 FIELDS = tuple(entry.name for entry in fields(Event))
+KIND, NAME, CONN = (FIELDS.index(name) for name in ("kind", "name", "conn"))
 
 
 class Trace:
@@ -155,7 +161,10 @@ class Trace:
         meta: dict[str, Any] | None = None,
         whole: Trace | None = None,
     ) -> None:
-        self.events: list[Event] = list(events)
+        #: What a tracer has written, as tuples of the fields: `events` makes Events of them.
+        self.fresh: deque[tuple[Any, ...]] = deque()
+        self._events: list[Event] = list(events)
+        self._lock = threading.Lock()
         self.meta: dict[str, Any] = {} if meta is None else meta
         self.sources: dict[str, str] = {} if whole is None else whole.sources
         self.whole: Trace = self if whole is None else whole
@@ -166,6 +175,26 @@ class Trace:
         self._first_indexed: Event | None = None
 
     # ---- a sequence ----
+
+    @property
+    def events(self) -> list[Event]:
+        """The events, in the order of `seq`."""
+        if self.fresh:
+            self._take_fresh()
+        return self._events
+
+    def _take_fresh(self) -> None:
+        with self._lock:  # several threads may look at once
+            last = self._events[-1].seq if self._events else 0
+            ordered = True
+            while self.fresh:
+                event = Event(*self.fresh.popleft())
+                ordered = ordered and event.seq > last
+                last = event.seq
+                self._events.append(event)
+            if not ordered:  # two threads wrote at once: the later one was faster
+                self._events.sort(key=lambda event: event.seq)
+                self._indexed = len(self._events) + 1
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
@@ -231,6 +260,23 @@ class Trace:
             up = event.of if event.of is not None else event.parent
             event = self.get(up if up is not None else event.cause)
         return event
+
+    # ---- a bound ----
+
+    def prune(self, each: int, ended: int) -> int:
+        """Keep the last `each` events of a connection, and of those that are over, `ended`.
+
+        Returns how many events are left.
+        """
+        with self._lock:
+            fresh = [self.fresh.popleft() for _ in range(len(self.fresh))]
+            over = [event.conn for event in self._events if _ends(event.kind, event.name)]
+            over += [values[CONN] for values in fresh if _ends(values[KIND], values[NAME])]
+            room = dict.fromkeys(over[:-ended], 0)
+            kept = _last(fresh, operator.itemgetter(CONN), room, each)
+            self._events[:] = _last(self._events, operator.attrgetter("conn"), room, each)
+            self.fresh.extendleft(reversed(kept))  # before what has been written meanwhile
+            return len(self._events) + len(kept)
 
     # ---- selections ----
 
@@ -333,21 +379,41 @@ class Trace:
 
     def _index(self) -> Trace:
         """Bring the indexes up to date: a live trace grows, and one with a ring loses its start."""
-        first = self.events[0] if self.events else None
-        if self._indexed > len(self.events) or first is not self._first_indexed:
+        events = self.events
+        first = events[0] if events else None
+        if self._indexed > len(events) or first is not self._first_indexed:
             self._by_seq.clear()
             self._closers.clear()
             self._children.clear()
             self._indexed = 0
             self._first_indexed = first
-        for event in self.events[self._indexed :]:
+        for event in events[self._indexed :]:
             self._by_seq[event.seq] = event
             if event.of is not None:
                 self._closers[event.of] = event
             else:
                 self._children.setdefault(event.parent, []).append(event)
-        self._indexed = len(self.events)
+        self._indexed = len(events)
         return self
+
+
+def _ends(kind: str, name: str) -> bool:
+    return kind == "end" and name == "connection"
+
+
+def _last(
+    items: list[T], conn_of: Callable[[T], str | None], room: dict[str | None, int], each: int
+) -> list[T]:
+    """Return the last items of each connection, as many as there is still room for."""
+    kept = []
+    for item in reversed(items):
+        conn = conn_of(item)
+        left = room.setdefault(conn, each)
+        if left > 0:
+            room[conn] = left - 1
+            kept.append(item)
+    kept.reverse()
+    return kept
 
 
 def load(path: str | Path) -> Trace:

@@ -15,11 +15,11 @@ import functools
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .events import Event
 from .names import Known
 
 if TYPE_CHECKING:
-    from .recorder import Lane, Recorder
+    from .recorder import Recorder
+    from .writer import Lane
 
 
 class Handle:
@@ -61,12 +61,15 @@ class Handle:
             if self.receiver is not None:
                 self._call = MethodType(self._call, self.receiver)
 
-    def is_scheduled_by(self, event: Event, passed: Handle | None) -> None:
-        """Take the edges: from `event`, which scheduled it, or the Handle that was `passed` on."""
-        self.cause = self.link = event.seq
+    def is_scheduled_by(self, seq: int, passed: Handle | None, done: bool = False) -> None:
+        """Take the edges: from event `seq`, which scheduled it, or the Handle `passed` on.
+
+        `done`: the Future that it waits for is done, so that it runs now.
+        """
+        self.cause = self.link = seq
         if passed is not None:
             self.link, self.conn, self.req = passed.link, passed.conn, passed.req
-        if self.how == "future" and not event.data.get("done"):
+        if self.how == "future" and not done:
             self.cause = None  # the Future's resolution, when it comes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -169,4 +169,7 @@ def os_errors() -> dict[int, str]:
 
 def source_of(code: Any, line: int | None = None) -> str:
     """Return "file.py:17" of a code object, or of a line in it."""
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno if line is None else line}"
+    return f"{_basename(code.co_filename)}:{code.co_firstlineno if line is None else line}"
+
+
+_basename = functools.cache(os.path.basename)

@@ -1,57 +1,29 @@
 """Recorder: writes down what happens, where in the stack, for whom, and because of what.
 
 The wrappers say "this function was called", "this callable was handed over"; the recorder
-knows the rest.  For every lane (a thread) it keeps the stack of open brackets, which gives an
-event its `parent`, and the *flow*: the connection and the request that the code works for.
-
-A flow is handed on in three ways, none of which is a guess:
+knows the rest.  The stack of open brackets gives an event its `parent`.  The *flow*, the
+connection and the request that the code works for, is handed on in three ways, none of which
+is a guess:
 
     down the stack      what is called works for whom its caller works
     through a Handle    a callback works for whom it was registered by
     across a wait       a coroutine goes on working for whom it worked before
-
-Nothing here may disturb the program.  What goes wrong in here is caught, becomes a note in
-the trace, and makes `Trace.check` fail.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import os
-import threading
-import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from .events import Event, Trace
+from .events import Event
 from .handles import Handle, find
 from .names import Names, name_of, source_of
 from .probes import Place, Row, Schedule, Syscall, Table
-
-# Of connections that have ended, how many are kept beside the ones that live, with a ring.
-RING_ENDED = 100
-
-# How many events there are before a ring is looked after; from then on, when they have doubled.
-RING_EVENTS = 10_000
-
-
-class Lane:
-    """A thread, and where it stands."""
-
-    __slots__ = ("conn", "muted", "name", "polling", "req", "stack", "told", "turn")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stack: list[Event] = []  # the open brackets
-        self.conn: str | None = None  # the flow
-        self.req: str | None = None
-        self.turn = 0
-        self.muted = False  # inside a poll: how it is done is not the program's doing
-        self.polling: Any = None  # the function that polls, while it does
-        self.told = 0.0  # what the loop's clock said last
+from .writer import RING_ENDED, Lane, Writer
 
 
 class Site:
@@ -79,12 +51,16 @@ class Site:
 
 
 class Open:
-    """An open bracket: its event, and the state of the receiver when it was opened."""
+    """An open bracket: its opener, and the state of the receiver at that time."""
 
-    __slots__ = ("before", "event", "receiver")
+    __slots__ = ("before", "obj", "receiver", "seq", "site")
 
-    def __init__(self, event: Event, receiver: Any, before: dict[str, Any]) -> None:
-        self.event = event
+    def __init__(
+        self, seq: int, site: Site, obj: str | None, receiver: Any, before: dict[str, Any] | None
+    ) -> None:
+        self.seq = seq
+        self.site = site
+        self.obj = obj
         self.receiver = receiver
         self.before = before
 
@@ -102,8 +78,8 @@ class Suspension:
         self.req: str | None = None
 
 
-class Recorder:
-    """Writes events into `trace`.  Used by the wrappers of `probes`' rows, and by Handles."""
+class Recorder(Writer):
+    """Knows what the events are about.  Used by the wrappers, and by Handles."""
 
     def __init__(
         self,
@@ -113,172 +89,75 @@ class Recorder:
         sink: Callable[[Event], object] | None = None,
         ring: int | None = None,
     ) -> None:
+        super().__init__({"table": table.name, "level": level}, sink, ring)
         self.table = table
-        self.trace = Trace(meta={"table": table.name, "level": level})
         self.names = Names(table.package, table.describe, heads)
-        self.on = False
-        self.errors = 0
-        self.handles = itertools.count(1)
         # Set by the tracer: probes the methods of an application's class, met on the way.
         self.watch_class: Callable[..., None] = lambda cls, methods, returns=(): None
-        self.fd_handles: dict[int, Any] = {}  # fd -> the Handle that is called for it
+        self.handles = itertools.count(1)
+        self.fd_handles: dict[int, Handle] = {}  # fd -> the Handle that is called for it
         self.ready: dict[int, int] = {}  # fd -> seq of its `ready`, until it has been served
         self.installed: list[Site] = []
+        self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
+        self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         # Calls that went through a wrapper, and were nothing to write: (module, name) -> number.
         self.unwritten: Counter[tuple[str, str]] = Counter()
-        self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
-        self._plain: dict[Any, Site] = {}  # code of an unprobed function -> the same
-        self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
+        self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
+        self._watches: dict[type, Callable[[Any], dict[str, Any]] | None] = {}
         self._loops_seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._suspensions: weakref.WeakKeyDictionary[Any, Suspension] = weakref.WeakKeyDictionary()
-        self._sink = sink
-        self._ring = ring
-        self._prune_at = RING_EVENTS
-        self._seq = itertools.count(1)
-        self._began = time.perf_counter_ns()
-        self._lanes = threading.local()
-        self._first = self._last = Lane("loop")
-        self._loops: list[Lane] = []
-        self._threads = itertools.count(1)
         self._open: set[str] = set()  # connections that have begun and not ended
         self._requests: dict[str, int] = {}
-        self._off = Lane("off")
-        self._off.muted = True
-
-    # ---- lanes ----
-
-    def begin(self) -> None:
-        """Begin to record; the calling thread is the loop's, until another one polls."""
-        self._began = time.perf_counter_ns()
-        self._lanes.lane = self._first
-        self.on = True
-
-    def lane(self) -> Lane:
-        """Return the calling thread's lane; a muted one while the tracer is off."""
-        if not self.on:
-            return self._off
-        try:
-            return self._lanes.lane  # type: ignore[no-any-return]
-        except AttributeError:
-            lane = self._lanes.lane = Lane(f"thread-{next(self._threads)}")
-            return lane
-
-    def _is_loop(self, lane: Lane) -> None:
-        """This lane polls: it is a loop's, and is called so."""
-        if lane in self._loops:
-            return
-        name = "loop" if not self._loops else f"loop{len(self._loops) + 1}"
-        self._loops.append(lane)
-        if lane.name != name:
-            if name == self._first.name:  # the thread that began the trace only watches
-                self._rename(self._first, "main")
-            self._rename(lane, name)
-
-    def _rename(self, lane: Lane, name: str) -> None:
-        for event in self.trace.events:
-            if event.lane == lane.name:
-                event.lane = name
-        lane.name = name
-
-    # ---- writing ----
-
-    def emit(
-        self,
-        lane: Lane,
-        kind: str,
-        name: str,
-        mod: str | None,
-        layer: str | None,
-        *,
-        cause: int | None = None,
-        link: int | None = None,
-        of: int | None = None,
-        fd: str | None = None,
-        obj: str | None = None,
-        src: str | None = None,
-        step: str | None = None,
-        data: dict[str, Any] | None = None,
-    ) -> Event:
-        """Write an event that happens now, in this lane."""
-        stack = lane.stack
-        event = Event(
-            next(self._seq), kind, name, mod, layer, lane.name,
-            time.perf_counter_ns() - self._began, lane.turn, len(stack),
-            stack[-1].seq if stack else None, cause, link, of, lane.conn, lane.req,
-            fd, obj, src, step, {} if data is None else data,
-        )  # fmt: skip
-        self.trace.events.append(event)
-        if self._ring is not None and len(self.trace.events) >= self._prune_at:
-            self._prune()
-        if self._sink is not None:
-            self._tell(event)
-        return event
-
-    def _tell(self, event: Event) -> None:
-        assert self._sink is not None
-        try:
-            self._sink(event)
-        except Exception as error:
-            self._sink = None  # it would fail again, for every event
-            self.failed(error)
 
     def skip(self, site: Site) -> None:
         """Count a call that is nothing to write, so that the audit comes out even."""
         self.unwritten[str(site.mod), site.name] += 1
 
-    def guard(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function of the tracer's; None if it fails, which is noted."""
-        try:
-            return function(*args)
-        except Exception as error:
-            self.failed(error)
-            return None
-
-    def failed(self, error: BaseException) -> None:
-        """Note an error of the tracer's own; the program goes on."""
-        self.errors += 1
-        traceback = error.__traceback__
-        while traceback is not None and traceback.tb_next is not None:
-            traceback = traceback.tb_next
-        where = ""
-        if traceback is not None:
-            file = os.path.basename(traceback.tb_frame.f_code.co_filename)
-            where = f" at {file}:{traceback.tb_lineno}"
-        text = f"{type(error).__name__}{where}: {error}"
-        self.note("tracer-error", text)
-
-    def note(self, name: str, text: str) -> None:
-        """Write a remark of the tracer's own."""
-        self.emit(self.lane(), "note", name, None, None, data={"text": text})
-
     # ---- brackets ----
 
     def open(
-        self,
-        lane: Lane,
-        site: Site,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Open | None:
         """Open the bracket of a call."""
         try:
-            receiver = args[0] if site.method and args else None
             row = site.row
             if row.opens == "conn":
                 self._begin_connection(lane, site.argument(row.socket, args, kwargs))
             elif row.opens == "req":
                 self._begin_request(lane)
-            data = self._arguments(site, args, kwargs)
-            obj = None if receiver is None else self.names.name(receiver)
-            event = self.emit(
-                lane, "call", site.name, site.mod, site.layer,
-                obj=obj, src=site.src, step=site.step, data=data,
-            )  # fmt: skip
-            lane.stack.append(event)
-            return Open(event, receiver, self.state(receiver))
+            receiver = args[0] if site.method and args else None
+            data: dict[str, Any] = {}
+            if row.args:
+                self._tell_arguments(data, site, args, kwargs)
+            return self._opened(lane, "call", site, receiver, None, None, site.src, data)
         except Exception as error:
             self.failed(error)
             return None
+
+    def _opened(
+        self,
+        lane: Lane,
+        kind: str,
+        site: Site,
+        receiver: Any,
+        cause: int | None,
+        link: int | None,
+        src: str | None,
+        data: dict[str, Any] | None,
+        fd: str | None = None,
+        step: str | None = None,
+    ) -> Open:
+        """Write an opener; what is written from now on stands inside it."""
+        obj = before = None
+        if receiver is not None:
+            obj = self.names.name(receiver)
+            before = self.state(receiver)
+        seq = self.emit(
+            lane, kind, site.name, site.mod, site.layer, cause, link, None, fd, obj, src,
+            step or site.step, data,
+        )  # fmt: skip
+        lane.stack.append(seq)
+        return Open(seq, site, obj, receiver, before)
 
     def close(
         self,
@@ -291,63 +170,66 @@ class Recorder:
         """Close a bracket: `kind` is "return" or "done" with a value, or "raise" with an error."""
         if opened is None:
             return
-        event = opened.event
         lane.stack.pop()
         try:
             data: dict[str, Any] = {}
             if error is not None:
                 data["error"] = self.names.error(error)
             elif value is not None:
-                data["value"] = self.names.summary(value)
-                head = self.names.head(value)
-                if head is not None:
-                    data["head"] = head
-            before = opened.before
-            if before:
-                after = self.state(opened.receiver)
-                delta = {
-                    name: [before[name], now]
-                    for name, now in after.items()
-                    if name in before and before[name] != now
-                }
+                self._tell_value(data, "value", value)
+            if opened.before is not None:
+                delta = self._delta(opened.before, opened.receiver)
                 if delta:
                     data["delta"] = delta
+            site = opened.site
             self.emit(
-                lane, kind, event.name, event.mod, event.layer,
-                of=event.seq, obj=event.obj, step=event.step, data=data,
+                lane, kind, site.name, site.mod, site.layer, None, None, opened.seq, None,
+                opened.obj, None, site.step, data,
             )  # fmt: skip
         except Exception as failure:
             self.failed(failure)
 
-    def state(self, receiver: Any) -> dict[str, Any]:
-        """Return the state of a receiver that is watched; {} of any other, and while it is made."""
-        for cls in type(receiver).__mro__:
-            watch = self.table.watch.get(cls.__name__)
-            if watch is not None:
-                try:
-                    return watch(receiver)
-                except AttributeError:
-                    return {}
-        return {}
+    def state(self, receiver: Any) -> dict[str, Any] | None:
+        """Return the state of a receiver that is watched; None of others, or while it is made."""
+        cls = type(receiver)
+        try:
+            watch = self._watches[cls]
+        except KeyError:
+            names = [base.__name__ for base in cls.__mro__]
+            watched = [self.table.watch[name] for name in names if name in self.table.watch]
+            watch = self._watches[cls] = watched[0] if watched else None
+        if watch is None:
+            return None
+        try:
+            return watch(receiver)
+        except AttributeError:
+            return None
 
-    def _arguments(
-        self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        if site.row.args:
-            summaries = {}
-            for name in site.row.args:
-                value = site.argument(name, args, kwargs)
-                if name == "events" and isinstance(value, int):
-                    summaries[name] = self.table.masks(value)
-                elif value is not None:
-                    summaries[name] = self.names.summary(value)
-                    head = self.names.head(value)
-                    if head is not None:
-                        data["head"] = head
-            if summaries:
-                data["args"] = summaries
-        return data
+    def _delta(self, before: dict[str, Any], receiver: Any) -> dict[str, list[Any]]:
+        after = self.state(receiver)
+        if after is None or after == before:
+            return {}
+        return {name: [before[name], now] for name, now in after.items() if before[name] != now}
+
+    def _tell_value(self, data: dict[str, Any], key: str, value: Any) -> None:
+        data[key] = self.names.summary(value)
+        head = self.names.head(value)
+        if head is not None:
+            data["head"] = head
+
+    def _tell_arguments(
+        self, data: dict[str, Any], site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        summaries: dict[str, Any] = {}
+        for name in site.row.args:
+            value = site.argument(name, args, kwargs)
+            if name == "events" and isinstance(value, int):
+                summaries[name] = self.table.masks(value)
+            elif value is not None:
+                self._tell_value(data, name, value)
+                summaries[name] = data.pop(name)
+        if summaries:
+            data["args"] = summaries
 
     # ---- connections and requests ----
 
@@ -393,12 +275,20 @@ class Recorder:
         site = self.sites.get(plain)
         if site is not None:
             return site, True
-        while isinstance(plain, functools.partial):
-            plain = plain.func
-        plain = getattr(plain, "__func__", plain)
-        plain = getattr(plain, "__wrapped__", plain)
-        mod = getattr(plain, "__module__", None)
-        return self._plain_site(getattr(plain, "__code__", None), name_of(plain), mod), False
+        code = getattr(plain, "__code__", None)
+        site = self._plain.get(code)
+        if site is None or "__wrapped__" in plain.__dict__:
+            site = self._site_inside(plain)
+        return site, False
+
+    def _site_inside(self, function: Any) -> Site:
+        """The same for a callable that is met for the first time, or wraps another one."""
+        while isinstance(function, functools.partial):
+            function = function.func
+        function = getattr(function, "__func__", function)
+        function = getattr(function, "__wrapped__", function)
+        mod = getattr(function, "__module__", None)
+        return self._plain_site(getattr(function, "__code__", None), name_of(function), mod)
 
     def coroutine_site(self, coroutine: Any) -> Site:
         """Return what is known of a coroutine that has no probe."""
@@ -453,11 +343,11 @@ class Recorder:
         passed = function if isinstance(function, Handle) else None
         if passed is not None:
             data["passed"] = passed.number
-        event = self.emit(
-            lane, "schedule", site.name, site.mod, site.layer,
-            fd=fd, obj=obj, src=site.src, step=site.step, data=data,
+        seq = self.emit(
+            lane, "schedule", site.name, site.mod, site.layer, None, None, None,
+            fd, obj, site.src, site.step, data,
         )  # fmt: skip
-        handle.is_scheduled_by(event, passed)
+        handle.is_scheduled_by(seq, passed, "done" in data)
         return handle
 
     def attached(self, loop: Any, place: Place, function: Any) -> Handle:
@@ -479,10 +369,10 @@ class Recorder:
         elif place.how == "timer":
             data["seconds"] = None
         self._loops_seen.add(loop)
-        event = self.emit(
+        seq = self.emit(
             lane, "schedule", "Tracer.attach", None, "loop", fd=fd, step="attach", data=data
         )
-        handle.is_scheduled_by(event, None)
+        handle.is_scheduled_by(seq, None)
         lane.conn, lane.req = flow
         return handle
 
@@ -509,9 +399,9 @@ class Recorder:
             cause, fd = handle.cause, None
             if handle.how == "timer":
                 cause = self.emit(
-                    lane, "ready", "deadline", "kernel", "loop", cause=cause, link=handle.link,
+                    lane, "ready", "deadline", "kernel", "loop", cause, handle.link,
                     step="due", data={"how": "timer", "handle": handle.number},
-                ).seq  # fmt: skip
+                )  # fmt: skip
             elif handle.how == "fd" and handle.fd is not None:
                 cause = self.ready.pop(handle.fd, None)
                 fd = self.names.fd(handle.fd)
@@ -521,15 +411,11 @@ class Recorder:
             if handle.coroutine is not None:
                 data["coroutine"] = handle.coroutine
             if handle.merged and site.row.args:
-                data.update(self._arguments(site, (handle.receiver, *args), {}))
-            receiver = handle.receiver
-            event = self.emit(
-                lane, "run", site.name, site.mod, site.layer, cause=cause, link=handle.link,
-                fd=fd, obj=None if receiver is None else self.names.name(receiver),
-                src=site.src, step=site.step or "run", data=data,
+                self._tell_arguments(data, site, (handle.receiver, *args), {})
+            return self._opened(
+                lane, "run", site, handle.receiver, cause, handle.link, site.src, data, fd,
+                site.step or "run",
             )  # fmt: skip
-            lane.stack.append(event)
-            return Open(event, receiver, self.state(receiver))
         except Exception as error:
             self.failed(error)
             return None
@@ -579,16 +465,13 @@ class Recorder:
         if site.row.error:
             data["error"] = self.names.error(value)
         elif value is not None:
-            data["value"] = self.names.summary(value)
-            head = self.names.head(value)
-            if head is not None:
-                data["head"] = head
-        event = self.emit(
+            self._tell_value(data, "value", value)
+        seq = self.emit(
             lane, "resolve", site.name, site.mod, site.layer,
             obj=None if known is None else known.name, src=site.src, step=site.step, data=data,
         )  # fmt: skip
         if known is not None:
-            known.resolved = event.seq
+            known.resolved = seq
 
     # ---- the kernel ----
 
@@ -646,7 +529,7 @@ class Recorder:
         self, lane: Lane, site: Site, poller: Any, seconds: Any, ready: list[tuple[int, int]]
     ) -> None:
         """Write that a poll has returned, and who is ready: a new turn begins."""
-        self._is_loop(lane)
+        self.is_loops(lane)
         lane.turn += 1
         wait = "forever" if seconds is None else "timer" if seconds > 0 else "none"
         number = poller.fileno()
@@ -659,15 +542,14 @@ class Recorder:
         for number, events in ready:
             handle = self.fd_handles.get(number)
             lane.conn = None if handle is None else handle.conn
-            data = {"how": "fd", "events": self.table.masks(events)}
+            data: dict[str, Any] = {"how": "fd", "events": self.table.masks(events)}
             if handle is not None:
                 data["handle"] = handle.number
-            event = self.emit(
+            self.ready[number] = self.emit(
                 lane, "ready", "ready", "kernel", "kernel",
-                cause=poll.seq, link=None if handle is None else handle.link,
+                cause=poll, link=None if handle is None else handle.link,
                 fd=self.names.fd(number), step="ready", data=data,
             )  # fmt: skip
-            self.ready[number] = event.seq
         lane.conn = None
 
     # ---- coroutines ----
@@ -689,13 +571,11 @@ class Recorder:
             if sleep.segments > 1:
                 lane.conn, lane.req = sleep.conn, sleep.req
                 data["target"] = sleep.target
-            event = self.emit(
-                lane, "call" if sleep.segments == 1 else "resume", site.name, site.mod, site.layer,
-                link=sleep.asleep, obj=None if receiver is None else self.names.name(receiver),
-                src=src, step=site.step if sleep.segments == 1 else "resume", data=data,
+            first = sleep.segments == 1
+            return self._opened(
+                lane, "call" if first else "resume", site, receiver, None, sleep.asleep, src, data,
+                None, None if first else "resume",
             )  # fmt: skip
-            lane.stack.append(event)
-            return Open(event, receiver, self.state(receiver))
         except Exception as error:
             self.failed(error)
             return None
@@ -706,16 +586,15 @@ class Recorder:
         """Close the bracket of a segment: the coroutine waits, at the line `src`."""
         if opened is None:
             return
-        event = opened.event
         lane.stack.pop()
         try:
+            site = opened.site
             sleep.conn, sleep.req = lane.conn, lane.req
             sleep.target = self.names.summary(waits_for)
-            closer = self.emit(
-                lane, "yield", event.name, event.mod, event.layer,
-                of=event.seq, src=src, step="wait", data={"target": sleep.target},
+            sleep.asleep = self.emit(
+                lane, "yield", site.name, site.mod, site.layer, None, None, opened.seq, None,
+                opened.obj, src, "wait", {"target": sleep.target},
             )  # fmt: skip
-            sleep.asleep = closer.seq
         except Exception as error:
             self.failed(error)
 
@@ -730,26 +609,6 @@ class Recorder:
     def failed_with(self, future: Any) -> bool:
         """Tell whether a Future that is done has an exception."""
         return future is not None and bool(self.guard(future.exception))
-
-    # ---- the ring ----
-
-    def _prune(self) -> None:
-        """Keep the last events of each connection that lives, and of the last ones that ended."""
-        assert self._ring is not None
-        events = self.trace.events
-        size = len(events)
-        by_conn: dict[str | None, list[Event]] = {}
-        ended: list[str | None] = []
-        for event in events[:size]:
-            by_conn.setdefault(event.conn, []).append(event)
-            if event.kind == "end" and event.name == "connection":
-                ended.append(event.conn)
-        for conn in ended[:-RING_ENDED]:
-            by_conn.pop(conn, None)
-        kept = [event for group in by_conn.values() for event in group[-self._ring :]]
-        kept.sort(key=lambda event: event.seq)
-        events[:size] = kept  # what other threads append meanwhile stands behind
-        self._prune_at = max(RING_EVENTS, 2 * len(kept))
 
 
 def _size(data: Any) -> int:

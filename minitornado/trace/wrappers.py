@@ -309,6 +309,8 @@ class _Received:
         self._recorder = recorder
         self._site = site
         self._name = site.row.attribute.rpartition(".")[2]
+        self._value: Any = None  # of whom it was asked last, and
+        self._wrapper: Any = None  # what was given instead
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
@@ -329,10 +331,12 @@ class _Received:
         if row.methods and hasattr(value, row.methods[0]):
             self._recorder.watch_class(type(value), row.methods, row.returns)
             return value
-        return _application(self._recorder, value, row)
+        if value is not self._value:
+            self._value, self._wrapper = value, _application(self._recorder, value, row)
+        return self._wrapper
 
 
-def _application(recorder: Recorder, function: Any, row: Row) -> Any:
+def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:
     """Return a callable that brackets a call of the application."""
     known, _merged = recorder.site_of(function)
     site = Site(Probe(row.path, step=row.step), function, known.name, known.mod, "app")
