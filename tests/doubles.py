@@ -285,11 +285,12 @@ class ScriptedStream(BaseIOStream):
 
     def write_to_fd(self, data: Any) -> int:
         self.calls["write"] += 1
-        step = self.writes.popleft() if self.writes else len(data)
+        taken = bytes(data)
+        step = self.writes.popleft() if self.writes else len(taken)
         if isinstance(step, BaseException):
             raise step
-        self.sent += bytes(data[:step])
-        return min(step, len(data))
+        self.sent += taken[:step]
+        return min(step, len(taken))
 
     def get_fd_error(self) -> BaseException | None:
         return self.fd_error

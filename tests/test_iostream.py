@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,23 @@ def test_a_full_packet_is_followed_by_a_look_for_more(io_loop: IOLoop):
         assert stream.socket.calls["recv"] == 3
 
 
+def test_one_event_brings_all_there_is_in_however_many_pieces(io_loop: IOLoop):
+    with stream_and_peer(io_loop, read_chunk_size=8) as (stream, peer):
+        future = stream.read_bytes(40)  # found nothing, and waits
+        peer.send(b"x" * 40)
+        turns(io_loop, 1)
+        assert future.done()
+
+
+def test_what_came_up_empty_is_not_asked_again_before_there_is_an_event(io_loop: IOLoop):
+    with stream_and_peer(io_loop) as (stream, peer):
+        assert stream.read_from_fd() is None
+        future = stream.read_bytes(1)
+        assert stream.socket.calls["recv"] == 1
+        peer.send(b"x")
+        assert run(io_loop, _await(future)) == b"x"
+
+
 def test_an_end_right_behind_a_full_packet_is_seen(io_loop: IOLoop):
     with stream_and_peer(io_loop, read_chunk_size=8) as (stream, peer):
         peer.send(b"12345678")
@@ -476,6 +494,13 @@ def test_a_memoryview_counts_in_bytes_and_may_be_reused_afterwards(scripted: Scr
     scratch[:] = b"SCRATCH!!"
     scripted.tell(WRITE)
     assert stream.sent.endswith(b"scratch")
+
+
+def test_a_write_before_the_connection_stands_asks_for_nothing(scripted: Scripted):
+    # Whoever connects asks: a TLS handshake that waits for READ would spin on WRITE.
+    scripted.stream._connecting = True
+    scripted.stream.write(b"x")
+    assert scripted.wanted is None
 
 
 def test_a_write_in_the_callback_of_another_keeps_the_order(scripted: Scripted):
@@ -819,6 +844,15 @@ def test_an_error_event_saves_what_has_come_before_it_closes(scripted: Scripted)
     assert stream.error is stream.fd_error
 
 
+def test_it_saves_what_nobody_was_reading_too(scripted: Scripted):
+    stream = scripted.stream
+    stream.set_close_callback(lambda: None)
+    stream.reads += [b"last ", b"words", None]
+    scripted.tell(ERROR)
+    assert stream.closed()
+    assert outcome(stream.read_until_close()) == b"last words"
+
+
 def test_an_error_event_while_nobody_waits_closes_and_does_not_spin(scripted: Scripted):
     stream = scripted.stream
     future = stream.read_bytes(1)
@@ -1023,6 +1057,7 @@ def test_a_connection_that_ends_leaves_nothing_to_the_garbage_collector(io_loop:
         a, b = socket.socketpair()
         stream = IOStream(a, io_loop=io_loop)
         gone.append(weakref.ref(stream))
+        stream.set_close_callback(lambda: stream.closed())  # a circle, up to the close
         io_loop.add_callback(serve, stream)
         return b
 
@@ -1096,6 +1131,22 @@ def test_a_read_may_be_started_before_the_connection_stands(
     accepted.send(b"hello")
     assert run(io_loop, _await(multi([connected, reading]))) == [stream, b"hello"]
     accepted.close()
+    stream.close()
+
+
+def test_connecting_costs_two_calls_of_epoll_ctl(io_loop: IOLoop, listener: socket.socket):
+    calls: Counter[str] = Counter()
+    real = io_loop._poller
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            calls[name] += 1
+            return getattr(real, name)
+
+    io_loop._poller = Counting()  # type: ignore[assignment]
+    stream = client_stream(io_loop)
+    run(io_loop, _await(stream.connect(listener.getsockname())))
+    assert (calls["register"], calls["modify"]) == (1, 1)
     stream.close()
 
 
