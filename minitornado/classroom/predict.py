@@ -149,14 +149,14 @@ def predict(id: str, choice: str | None = None) -> None:
         todo = f"You chose {question.named(choice)}."
     later = f'What really happens comes further down: `compare("{id}")`.'
     options = [question.named(letter) for letter in question.options]
-    answer = _paragraphs(_told_in_full(question, question.answer))
+    answer = paragraphs(_told_in_full(question, question.answer))
     present(
-        f"<p><strong>{html.escape(id)}</strong> {_html(question.text)}</p>\n"
-        f"<p>{'<br>'.join(_html(option) for option in options)}</p>\n"
-        f"<p>{_html(todo)}</p>\n"
+        f"<p><strong>{html.escape(id)}</strong> {html_of(question.text)}</p>\n"
+        f"<p>{'<br>'.join(html_of(option) for option in options)}</p>\n"
+        f"<p>{html_of(todo)}</p>\n"
         f"<details><summary>The answer, computed by running it</summary>{answer}</details>",
-        "\n".join([*_wrap(f"{id}  {question.text}"), *_wrap_all(options), *_wrap(todo),
-                   *_wrap(later)]),
+        "\n".join([*wrap(f"{id}  {question.text}"), *wrap_all(options), *wrap(todo),
+                   *wrap(later)]),
     )
 
 
@@ -182,14 +182,16 @@ def compare(id: str, value: object = _NOTHING) -> None:
     notes = _notes(question, value)
     cells = "".join(
         f'<tr><th scope="row" style="text-align:left">{name}</th>'
-        f'<td style="text-align:left">{_html(text)}</td></tr>'
+        f'<td style="text-align:left">{html_of(text)}</td></tr>'
         for name, text in rows.items()
     )
-    lines = [line for name, text in rows.items() for line in _wrap(f"{name:14} {text}", 15)]
+    lines = [line for name, text in rows.items() for line in wrap(f"{name:14} {text}", 15)]
     present(
-        f"<p><strong>{html.escape(id)}</strong> {_html(question.text)}</p>\n"
-        f"<table>{cells}</table>\n{_paragraphs(notes)}",
-        "\n".join([*_wrap(f"{id}  {question.text}"), *lines, *_wrap_all(notes, "")]),
+        # Below another one, in the same cell, it would stick to it.
+        f'<p style="margin-top:1.2em"><strong>{html.escape(id)}</strong> '
+        f"{html_of(question.text)}</p>\n"
+        f"<table>{cells}</table>\n{paragraphs(notes)}",
+        "\n".join([*wrap(f"{id}  {question.text}"), *lines, *wrap_all(notes, "")]),
     )
 
 
@@ -225,18 +227,18 @@ def _notes(question: Question, value: object) -> list[str]:
     return [question.options[question.choice].comment, *because]
 
 
-def _html(text: str) -> str:
+def html_of(text: str) -> str:
     return _CODE.sub(r"<code>\1</code>", html.escape(text))
 
 
-def _paragraphs(lines: Iterable[str]) -> str:
-    return "".join(f"<p>{_html(line)}</p>" for line in lines)
+def paragraphs(lines: Iterable[str]) -> str:
+    return "".join(f"<p>{html_of(line)}</p>" for line in lines)
 
 
-def _wrap(text: str, indent: int = 0) -> list[str]:
+def wrap(text: str, indent: int = 0) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
-def _wrap_all(texts: Iterable[str], first: str = "  ") -> list[str]:
+def wrap_all(texts: Iterable[str], first: str = "  ") -> list[str]:
     """Each of `texts` wrapped, begun with `first`, its further lines under its first word."""
-    return [line for text in texts for line in _wrap(first + text, len(first) + 3)]
+    return [line for text in texts for line in wrap(first + text, len(first) + 3)]
