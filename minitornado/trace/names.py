@@ -42,6 +42,7 @@ class Names:
         self._counts: Counter[str] = Counter()
         self._known: dict[int, tuple[weakref.ref[Any], Known]] = {}
         self._sweep_at = SWEEP_AT
+        self._summaries: dict[type, Callable[[Any], Any]] = {}
         self._fds: dict[int, str] = {}
 
     # ---- objects ----
@@ -106,25 +107,31 @@ class Names:
 
     def summary(self, value: Any) -> Any:
         """Return a value that JSON can hold, the same in every run."""
-        if value is None or isinstance(value, (bool, int)):
-            return value
-        if isinstance(value, float):
-            return round(value, 6)
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            size = value.nbytes if isinstance(value, memoryview) else len(value)
-            return "1 byte" if size == 1 else f"{size} bytes"
-        if type(value) is tuple and len(value) <= 3:
-            return f"({', '.join(str(self.summary(part)) for part in value)})"
-        if isinstance(value, BaseException):
-            return self.error(value)
-        describe = self._describe.get(type(value).__name__)
-        if describe is not None:
-            return describe(value)
-        if callable(value):
-            return name_of(value)
-        if type(value).__module__.partition(".")[0] == self._package:
-            return self.name(value) or type(value).__name__
-        return type(value).__name__
+        kind = type(value)
+        summarise = self._summaries.get(kind)
+        if summarise is None:
+            summarise = self._summaries[kind] = self._summary_of(kind)
+        return summarise(value)
+
+    def _summary_of(self, kind: type) -> Callable[[Any], Any]:
+        """Return the function that summarises values of a type."""
+        if kind in (type(None), bool, int):
+            return lambda value: value
+        if kind is float:
+            return lambda value: round(value, 6)
+        if issubclass(kind, (bytes, bytearray, memoryview)):
+            return _size
+        if kind is tuple:
+            return lambda value: f"({', '.join(str(self.summary(part)) for part in value[:3])})"
+        if issubclass(kind, BaseException):
+            return self.error
+        if kind.__name__ in self._describe:
+            return self._describe[kind.__name__]
+        if any("__call__" in vars(base) for base in kind.__mro__):
+            return name_of
+        if kind.__module__.partition(".")[0] == self._package:
+            return lambda value: self.name(value) or kind.__name__
+        return lambda value: kind.__name__  # its content is nobody's business
 
     def head(self, value: Any) -> str | None:
         """Return how bytes begin, if that was asked for."""
@@ -137,6 +144,11 @@ class Names:
         if isinstance(error, OSError) and error.errno in os_errors():
             return os_errors()[error.errno]
         return type(error).__name__
+
+
+def _size(data: bytes | bytearray | memoryview) -> str:
+    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    return "1 byte" if size == 1 else f"{size} bytes"
 
 
 def name_of(function: Any) -> str:
@@ -169,7 +181,9 @@ def os_errors() -> dict[int, str]:
 
 def source_of(code: Any, line: int | None = None) -> str:
     """Return "file.py:17" of a code object, or of a line in it."""
-    return f"{_basename(code.co_filename)}:{code.co_firstlineno if line is None else line}"
+    return _source_of(code.co_filename, code.co_firstlineno if line is None else line)
 
 
-_basename = functools.cache(os.path.basename)
+@functools.lru_cache(maxsize=10_000)
+def _source_of(file: str, line: int) -> str:
+    return f"{os.path.basename(file)}:{line}"

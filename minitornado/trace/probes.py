@@ -181,6 +181,9 @@ class Place:
     fd: int | None = None
 
 
+Watch = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """What is traced of a program.
@@ -189,7 +192,7 @@ class Table:
     package   whose modules are traced
     rows      the probes
     layers    module -> layer; any other module is the application's
-    watch     class name -> function of an object that returns its state, {name: value}
+    watch     class name -> (names, function of an object that returns its state: their values)
     describe  class name -> function of an object that returns its summary, a string
     masks     function that writes an event mask in words
     fd_role   function (loop, fd, callable) -> "waker", "listen", ... of an fd that is watched
@@ -203,7 +206,7 @@ class Table:
     package: str
     rows: tuple[Row, ...]
     layers: Mapping[str, str]
-    watch: Mapping[str, Callable[[Any], dict[str, Any]]] = field(default_factory=dict)
+    watch: Mapping[str, Watch] = field(default_factory=dict)
     describe: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
     masks: Callable[[int], str] = str
     fd_role: Callable[[Any, int, Any], str] = lambda loop, fd, function: "fd"

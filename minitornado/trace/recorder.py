@@ -22,14 +22,17 @@ from typing import Any
 from .events import Event
 from .handles import Handle, find
 from .names import Names, name_of, source_of
-from .probes import Place, Row, Schedule, Syscall, Table
+from .probes import Place, Row, Schedule, Syscall, Table, Watch
 from .writer import RING_ENDED, Lane, Writer
 
 
 class Site:
     """A function that is traced: its row, and what is known of it beforehand."""
 
-    __slots__ = ("layer", "method", "mod", "name", "original", "positions", "row", "src", "step")
+    __slots__ = (
+        "layer", "method", "mod", "name", "original", "positions", "row", "src", "step",
+        "unwritten",
+    )  # fmt: skip
 
     def __init__(
         self, row: Row | None, original: Any, name: str, mod: str | None, layer: str
@@ -43,6 +46,7 @@ class Site:
         self.src: str | None = None
         self.method = False  # whether the first argument is the receiver
         self.positions: dict[str, int] = {}
+        self.unwritten = 0  # calls that were nothing to write
 
     def argument(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the argument that the parameter `name` gets; None if it is left out."""
@@ -56,7 +60,7 @@ class Open:
     __slots__ = ("before", "obj", "receiver", "seq", "site")
 
     def __init__(
-        self, seq: int, site: Site, obj: str | None, receiver: Any, before: dict[str, Any] | None
+        self, seq: int, site: Site, obj: str | None, receiver: Any, before: tuple[Any, ...] | None
     ) -> None:
         self.seq = seq
         self.site = site
@@ -68,11 +72,12 @@ class Open:
 class Suspension:
     """Where a coroutine sleeps: how many segments it had, what it waits for, and for whom."""
 
-    __slots__ = ("asleep", "conn", "req", "segments", "target")
+    __slots__ = ("asleep", "conn", "req", "segments", "src", "target")
 
     def __init__(self) -> None:
         self.segments = 0
         self.asleep: int | None = None  # seq of its last yield
+        self.src: str | None = None  # the line
         self.target: Any = None
         self.conn: str | None = None
         self.req: str | None = None
@@ -100,10 +105,8 @@ class Recorder(Writer):
         self.installed: list[Site] = []
         self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
-        # Calls that went through a wrapper, and were nothing to write: (module, name) -> number.
-        self.unwritten: Counter[tuple[str, str]] = Counter()
         self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
-        self._watches: dict[type, Callable[[Any], dict[str, Any]] | None] = {}
+        self._watches: dict[type, Watch | None] = {}
         self._loops_seen: weakref.WeakSet[Any] = weakref.WeakSet()
         self._suspensions: weakref.WeakKeyDictionary[Any, Suspension] = weakref.WeakKeyDictionary()
         self._open: set[str] = set()  # connections that have begun and not ended
@@ -111,7 +114,15 @@ class Recorder(Writer):
 
     def skip(self, site: Site) -> None:
         """Count a call that is nothing to write, so that the audit comes out even."""
-        self.unwritten[str(site.mod), site.name] += 1
+        site.unwritten += 1
+
+    @property
+    def unwritten(self) -> Counter[tuple[str, str]]:
+        """How many calls of each function were nothing to write: {(module, name): number}."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for site in (*self.installed, *self._plain.values()):
+            counts[str(site.mod), site.name] += site.unwritten
+        return counts
 
     # ---- brackets ----
 
@@ -189,27 +200,38 @@ class Recorder(Writer):
         except Exception as failure:
             self.failed(failure)
 
-    def state(self, receiver: Any) -> dict[str, Any] | None:
+    def state(self, receiver: Any) -> tuple[Any, ...] | None:
         """Return the state of a receiver that is watched; None of others, or while it is made."""
-        cls = type(receiver)
-        try:
-            watch = self._watches[cls]
-        except KeyError:
-            names = [base.__name__ for base in cls.__mro__]
-            watched = [self.table.watch[name] for name in names if name in self.table.watch]
-            watch = self._watches[cls] = watched[0] if watched else None
+        watch = self._watch_of(type(receiver))
         if watch is None:
             return None
         try:
-            return watch(receiver)
+            return watch[1](receiver)
         except AttributeError:
             return None
 
-    def _delta(self, before: dict[str, Any], receiver: Any) -> dict[str, list[Any]]:
+    def _watch_of(self, cls: type) -> Watch | None:
+        try:
+            return self._watches[cls]
+        except KeyError:
+            names = [base.__name__ for base in cls.__mro__]
+            watched = [self.table.watch[name] for name in names if name in self.table.watch]
+            return self._watches.setdefault(cls, watched[0] if watched else None)
+
+    def _delta(self, before: tuple[Any, ...], receiver: Any) -> dict[str, list[Any]]:
         after = self.state(receiver)
-        if after is None or after == before:
+        watch = self._watch_of(type(receiver))
+        if after is None or after == before or watch is None:
             return {}
-        return {name: [before[name], now] for name, now in after.items() if before[name] != now}
+        delta = {
+            name: [was, now]
+            for name, was, now in zip(watch[0], before, after, strict=True)
+            if was != now
+        }
+        if "mask" in delta:
+            words = [None if mask is None else self.table.masks(mask) for mask in delta["mask"]]
+            delta["mask"] = words
+        return delta
 
     def _tell_value(self, data: dict[str, Any], key: str, value: Any) -> None:
         data[key] = self.names.summary(value)
@@ -442,14 +464,14 @@ class Recorder(Writer):
     def refused(self, lane: Lane, site: Site, handle: Handle, error: BaseException) -> None:
         """Write that a callable was not taken."""
         self.cancelled(lane, site, handle, error)
-        self.unwritten[str(site.mod), site.name] -= 1  # of one call, two events
+        site.unwritten -= 1  # of one call, two events
 
     def dropped(self, lane: Lane, site: Site, loop: Any) -> None:
         """Write that a loop is closed: what still waits in it never runs."""
         for handle in self.waiting(loop):
             if not handle.recurring:  # a handler has an end of its own, when it is removed
                 self.cancelled(lane, site, handle)
-                self.unwritten[str(site.mod), site.name] -= 1  # of one call, several events
+                site.unwritten -= 1  # of one call, several events
 
     def fd_number(self, fd: Any) -> int:
         return fd if isinstance(fd, int) else int(fd.fileno())
@@ -590,7 +612,7 @@ class Recorder(Writer):
         try:
             site = opened.site
             sleep.conn, sleep.req = lane.conn, lane.req
-            sleep.target = self.names.summary(waits_for)
+            sleep.target, sleep.src = self.names.summary(waits_for), src
             sleep.asleep = self.emit(
                 lane, "yield", site.name, site.mod, site.layer, None, None, opened.seq, None,
                 opened.obj, src, "wait", {"target": sleep.target},
@@ -604,7 +626,7 @@ class Recorder(Writer):
         Python gives it to the inner one directly.  The outer one was no more than passed over:
         a segment of it in the trace, and no call of it by Python.
         """
-        self.unwritten[str(site.mod), site.name] -= 1
+        site.unwritten -= 1
 
     def failed_with(self, future: Any) -> bool:
         """Tell whether a Future that is done has an exception."""

@@ -23,6 +23,7 @@ from .probes import (
     Segments,
     Syscall,
     Table,
+    Watch,
 )
 
 P = "minitornado."
@@ -241,25 +242,27 @@ def _masks(mask: int) -> str:
     return "|".join(names) or "NONE"
 
 
-def _stream_state(stream: Any) -> dict[str, Any]:
-    return {
-        "rbuf": len(stream._read_buffer),
-        "wbuf": len(stream._write_buffer),
-        "mask": None if stream._state is None else _masks(stream._state),
-        "reading": stream._read is not None,
-        "readable": stream._maybe_readable,
-        "closed": stream._closed,
-    }
+def _stream_state(stream: Any) -> tuple[Any, ...]:
+    return (
+        len(stream._read_buffer), len(stream._write_buffer), stream._state,
+        stream._read is not None, stream._maybe_readable, stream._closed,
+    )  # fmt: skip
 
 
-def _exchange_state(conn: Any) -> dict[str, Any]:
-    return {
-        "read_finished": conn._read_finished,
-        "response_started": conn._response_started,
-        "write_finished": conn._write_finished,
-        "disconnect": conn._disconnect_on_finish,
-        "finished": conn._finished,
-    }
+def _exchange_state(conn: Any) -> tuple[Any, ...]:
+    return (
+        conn._read_finished, conn._response_started, conn._write_finished, conn._finished,
+        conn._disconnect_on_finish,
+    )  # fmt: skip
+
+
+WATCH: dict[str, Watch] = {
+    "BaseIOStream": (("rbuf", "wbuf", "mask", "reading", "readable", "closed"), _stream_state),
+    "HTTP1Connection": (
+        ("read_finished", "response_started", "write_finished", "finished", "disconnect"),
+        _exchange_state,
+    ),
+}
 
 
 def _start_line(line: Any) -> str:
@@ -349,7 +352,7 @@ MINITORNADO = Table(
         P + "http1connection": "http1",
         P + "httpserver": "server",
     },
-    watch={"BaseIOStream": _stream_state, "HTTP1Connection": _exchange_state},
+    watch=WATCH,
     describe={
         "RequestStartLine": _start_line,
         "ResponseStartLine": _start_line,

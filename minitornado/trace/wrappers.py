@@ -222,7 +222,7 @@ def _drive(
     while True:
         lane = recorder.lane()
         flow = lane.conn, lane.req
-        src = line_of(coroutine) if sleep.segments else site.src
+        src = sleep.src if sleep.segments else site.src
         opened = recorder.open_segment(lane, site, sleep, src, receiver)
         inner = coroutine.cr_await
         try:
@@ -260,7 +260,7 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
         of_coroutine = recorder.coroutine_site(coroutine)
         sleep = recorder.suspension(coroutine)
         flow = lane.conn, lane.req
-        src = line_of(coroutine) if sleep.segments else of_coroutine.src
+        src = sleep.src if sleep.segments else of_coroutine.src
         opened = recorder.open_segment(lane, of_coroutine, sleep, src)
         inner = getattr(coroutine, "cr_await", None)
         try:
