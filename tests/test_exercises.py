@@ -95,6 +95,20 @@ def test_a_body_on_the_line_of_its_signature_is_a_body():
         'async def load(self):\n        raise NotYours("ex01: ?")')
 
 
+def test_the_first_statements_of_a_body_can_be_given():
+    text = "def f(x):\n    'Doc.'\n    x += 1\n    y = (x,\n         2)\n    # why\n    return y\n"
+    stub = source.blank_out(text, {"f": "ex01: ?"}, {"f": 2})
+    assert stub == ("def f(x):\n    'Doc.'\n    x += 1\n    y = (x,\n         2)\n"
+                    '    raise NotYours("ex01: ?")\n')
+    node = source.find(ast.parse(stub), "f")
+    assert source.is_stub(node, 2)
+    assert not source.is_stub(node)
+    assert not source.is_stub(source.find(ast.parse(text), "f"), 2)
+    assert source.body(text, "f", 2) == "    # why\n    return y\n"
+    with pytest.raises(source.SourceError, match="f has no more than 3 statements"):
+        source.blank_out(text, {"f": "ex01: ?"}, {"f": 3})
+
+
 def test_windows_line_ends_and_form_feeds_survive():
     text = 'def f():\r\n    x = "\f"\r\n    return x\r\n\f\r\ndef g():\r\n    pass\r\n'
     assert source.blank_out(text, {"f": "ex01: ?"}) == (
@@ -275,7 +289,7 @@ def tiny_again(course: Course) -> Course:
 
 def test_the_first_line_is_read_off_the_running_code_not_off_the_plan(
         tiny: Course, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(graft, "compile_copy", lambda course, exercise, module: compile(
+    monkeypatch.setattr(graft, "compile_copy", lambda course, module, hers: compile(
         tiny.reference(module).read_text(), str(tiny.reference(module)), "exec"))
     report = answer(tiny, "return self.thing")
     assert report.origins == "Box: reference · User: reference"
@@ -317,7 +331,7 @@ def test_what_is_filled_in_keeps_the_references_file_and_lines(tiny: Course):
     workspace.start(tiny, tiny.exercise("ex02"))
     copy = tiny.copy("tiny.box")
     copy.write_text("# a line more\n" * 40 + copy.read_text())
-    code = graft.compile_copy(tiny, tiny.exercise("ex02"), "tiny.box")
+    code = graft.compile_copy(tiny, "tiny.box", tiny.exercise("ex02").blanks)
     names = {"NotYours": NotImplementedError}
     exec(code, names)
     box = names["Box"]
@@ -512,6 +526,113 @@ def test_success_shows_the_note_and_the_difference_to_the_reference(tiny: Course
     assert "+        # The answer.\n+        return self.thing" in told
 
 
+def test_a_class_that_is_swapped_in_runs_as_hers_in_every_check(tiny: Course):
+    answer(tiny, "self.thing = 'lost'", "ex01")
+    assert answer(tiny, "return self.thing", "ex02").passed
+    assert str(commands.swap(["Box"], course=tiny)).startswith("Box: YOURS (mine/box.py ")
+    report = engine.check(tiny, tiny.exercise("ex02"))
+    assert [result.error for result in report.results] == ["expected 1, got lost", "expected 'two'"]
+    assert str(commands.swap(["Box"], course=tiny)) == "Box: reference"
+    assert engine.check(tiny, tiny.exercise("ex02")).passed
+
+
+def test_a_stub_that_is_swapped_in_is_called_a_stub_and_passes_nothing(tiny: Course):
+    answer(tiny, "return self.thing", "ex02")  # Box.put stays a stub
+    assert str(commands.swap(every=True, course=tiny)) == "Box: reference"
+    assert str(commands.swap(["Box"], course=tiny)).startswith("Box: STUB (mine/box.py ")
+    report = engine.check(tiny, tiny.exercise("ex02"))
+    assert report.origins.startswith("Box: STUB")
+    assert report.status == "todo"
+    assert str(commands.swap(none=True, course=tiny)) == "Box: reference"
+    with pytest.raises(ExerciseError, match="no class Bag in the exercises; there are: Box"):
+        commands.swap(["Bag"], course=tiny)
+
+
+def test_a_copy_of_an_older_version_is_told_and_brought_up_to_date(tiny: Course):
+    answer(tiny, "return self._found()", "ex02")
+    copy, reference = tiny.copy("tiny.box"), tiny.reference("tiny.box")
+    helper = "    def _found(self):\n        return self.thing\n\n\ndef use"
+    copy.write_text(copy.read_text().replace("\ndef use", helper))
+    old = copy.read_text()
+    reference.write_text(BOX.replace("# The answer.", "# Another comment."))
+    assert "update" not in str(commands.check("ex02", tiny))
+    assert str(commands.update(tiny)) == "Your copies are up to date."
+    reference.write_text(BOX.replace("self.thing = None", "self.thing = None\n        self.n = 0"))
+    told = str(commands.check("ex02", tiny))
+    assert "mine/box.py was made of another version of tiny/box.py;" in told
+    assert told.endswith("next: python -m minitornado learn update")
+    assert str(commands.update(tiny)).splitlines() == [
+        "backup: mine/backups/box.1.py", "written anew: mine/box.py", "kept: your Box.get",
+        "kept: your Box._found"]
+    assert (tiny.learner_dir / "backups" / "box.1.py").read_text() == old
+    assert "self.n = 0" in copy.read_text()
+    assert 'raise NotYours("ex01: how to put?")' in copy.read_text()
+    assert "made of another version" not in str(commands.check("ex02", tiny))
+    assert commands.check("ex02", tiny).passed
+
+
+def test_a_trace_puts_both_runs_side_by_side_and_marks_where_they_part(tiny: Course):
+    answer(tiny, "return self.thing * 2")
+    lines = str(commands.trace("ex02", course=tiny)).splitlines()
+    assert lines[0] == "test_first: failed"
+    assert lines[1].startswith("Box: YOURS (mine/box.py ")
+    assert "  1 use it" in lines
+    assert [line.split() for line in lines[-2:]] == [
+        ["reference", "yours"], [">", "1", "got", "1", "got", "2"]]
+    assert str(commands.trace("ex02", "test_second", tiny)).startswith("test_second: failed")
+    with pytest.raises(ExerciseError, match="no scenario 'test_third'; it has: test_first, "):
+        commands.trace("ex02", "test_third", tiny)
+
+
+def test_a_diff_shows_what_is_written_and_once_it_passes_the_reference(tiny: Course):
+    workspace.start(tiny, tiny.exercise("ex02"))
+    assert str(commands.diff("ex02", tiny)) == "Nothing is written yet."
+    answer(tiny, "thing = self.thing\nreturn thing")
+    diff = str(commands.diff("ex02", tiny))
+    assert '-        raise NotYours("ex02: how to get?")\n' in diff
+    assert "The answer" not in diff
+    commands.check("ex02", tiny)
+    assert "+        # The answer." in str(commands.diff("ex02", tiny))
+
+
+def test_progress_is_a_bar_of_exercises_and_points(tiny: Course):
+    assert commands.progress(tiny) == "[....................] 0 of 2 exercises, 0 of 10 points"
+    answer(tiny, "return self.thing")
+    commands.check("ex02", tiny)
+    assert commands.progress(tiny) == "[##########..........] 1 of 2 exercises, 5 of 10 points"
+    assert commands.current(tiny).id == "ex01"
+
+
+def test_what_shares_a_definition_is_checked_again_when_it_has_changed(tmp_path: Path):
+    ex25, ex26 = (Course().exercise(name) for name in ("ex25", "ex26"))
+    course = learner(ex25, ex25.folder / "alt" / "callable_only.py", tmp_path)
+    assert commands.check("ex25", course).passed
+    copy = course.copy("minitornado.httpserver")
+    first = copy.read_text()
+
+    both = ast.parse((ex26.folder / "alt" / "shortest.py").read_text())
+    text = source.put_in(first, ast.unparse(both))
+    copy.write_text(text)
+    assert commands.state(course, ex25) == "begun"
+    checked = commands.check("ex26", course)
+    assert checked.passed
+    assert checked.lines[-1] == ("ex25 asks about _ServerRequestAdapter.headers_received, too, and "
+                                 "was checked again: passed")
+    assert commands.state(course, ex25) == "solved"
+
+    copy.write_text(text.replace("self.request._parse_body()", "pass"))
+    checked = commands.check("ex26", course)
+    assert checked.passed
+    assert checked.lines[-2].endswith("was checked again: not passed")
+    assert checked.lines[-1] == "next: python -m minitornado learn check ex25"
+
+    # And a reset of the later one leaves alone what the earlier one asks about.
+    workspace.reset(course, ex26)
+    tree = ast.parse(copy.read_text())
+    assert not source.is_stub(source.find(tree, "_ServerRequestAdapter.finish"))
+    assert source.is_stub(source.find(tree, "_ServerRequestAdapter.__init__"), 5)
+
+
 def test_unknown_names_and_broken_metadata_are_told(tiny: Course):
     with pytest.raises(ExerciseError, match="no exercise 'ex99'; there are: ex01, ex02"):
         tiny.exercise("ex99")
@@ -556,9 +677,7 @@ def test_no_stub_passes_a_single_scenario(exercise: Exercise, tmp_path: Path):
     assert {result.status for result in report.results} == {"todo"}
     assert "YOURS" not in report.origins
     # And if they are run all the same, each of them reaches a stub.
-    codes = {module: (str(course.copy(module)), graft.compile_copy(course, exercise, module))
-             for module in exercise.modules}
-    run = engine._Run(course, exercise, codes)
+    run = engine._Run(course, exercise, engine.compiled(course, exercise.blanks))
     run.play(None)
     assert {result.status for result in run.results.values()} == {"todo"}
 

@@ -1,5 +1,6 @@
-"""The command line of the exercises: start, check, hint, reset, solution, list.
+"""The command line of the exercises.
 
+    python -m minitornado learn                 watch: checks again whenever you save
     python -m minitornado learn start ex13      a copy with blanks, in my_minitornado/
     python -m minitornado learn check ex13      exit code 0: passed; 1: not yet; 2: misused
 
@@ -14,23 +15,50 @@ from collections.abc import Sequence
 
 from rich.console import Console, RenderableType
 
-from .exercises import commands
+from .exercises import commands, run, watch
 from .exercises.catalog import ExerciseError
 from .exercises.source import SourceError
+
+COMMANDS = {
+    "watch": "check an exercise again whenever you save it; what `learn` alone does",
+    "list": "all exercises, and how far you are",
+    "start": "write your copy, with the definitions to fill in left blank",
+    "check": "run the scenarios on your copy; exit code 0 if all pass",
+    "hint": "the next hint, of three",
+    "trace": "what happened in a scenario, yours beside the reference's",
+    "diff": "what you have written; once it passes, against the reference",
+    "reset": "blank your definitions again, after a backup",
+    "solution": "the reference's definitions, after the hints",
+    "swap": "have classes of yours run in every check, in the place of the reference's",
+    "update": "bring copies up to date that were made of an older version",
+    "serve": "the demo server on your own pieces; further options are those of `serve`",
+    "run": "another command on your own pieces: run trace /hello --view lanes",
+}
+WITHOUT_EXERCISE = ("watch", "list", "swap", "update", "serve", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = parser().parse_args(argv)
-    console = Console(highlight=False, soft_wrap=True)  # lines are 80 columns as they come
+    words = list(sys.argv[1:] if argv is None else argv) or ["watch"]
+    # What follows is for the command that is run, its options and --help included.
+    handed_on = {"serve": words, "run": words[1:]}.get(words[0])
+    options = parser().parse_args(words[:1] if handed_on is not None else words)
+    # Lines are 80 columns as they come; what is in brackets is no markup.
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
         if options.command == "check":
             return _check(console, options.exercise)
+        if options.command == "watch":
+            return watch.watch(console, options.exercise)
+        if handed_on is not None:
+            return run.run(handed_on)
         console.print(_answer(options))
     except (ExerciseError, SourceError) as error:
         print(f"learn: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a read-only folder, a full disk
+        if error.filename is None:
+            raise
         print(f"learn: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
@@ -43,19 +71,18 @@ def parser() -> argparse.ArgumentParser:
         description="Exercises: write parts of the server stack yourself, and see them run.",
         epilog="Your copies live in my_minitornado/; none is overwritten without a backup.")
     orders = top.add_subparsers(dest="command", required=True, metavar="command")
-    orders.add_parser("list", help="all exercises, and how far you are")
-    for name, text in (
-            ("start", "write your copy, with the definitions to fill in left blank"),
-            ("check", "run the scenarios on your copy; exit code 0 if all pass"),
-            ("hint", "the next hint, of three"),
-            ("reset", "blank your definitions again, after a backup"),
-            ("solution", "the reference's definitions, after the hints")):
-        order = orders.add_parser(name, help=text, description=text)
-        order.add_argument("exercise", help="ex13, or 13")
-        if name == "hint":
-            order.add_argument("--tier", type=int, choices=(1, 2, 3), help="this one, not the next")
-        if name == "solution":
-            order.add_argument("--anyway", action="store_true", help="without the hints")
+    order = {name: orders.add_parser(name, help=text, description=text, allow_abbrev=False)
+             for name, text in COMMANDS.items()}
+    for name in COMMANDS:
+        if name not in WITHOUT_EXERCISE:
+            order[name].add_argument("exercise", help="ex13, or 13")
+    order["watch"].add_argument("exercise", nargs="?", help="by default the first not solved")
+    order["hint"].add_argument("--tier", type=int, choices=(1, 2, 3), help="this one, not the next")
+    order["trace"].add_argument("scenario", nargs="?", help="by default the first that fails")
+    order["solution"].add_argument("--anyway", action="store_true", help="without the hints")
+    order["swap"].add_argument("classes", nargs="*", metavar="class", help="turn this one over")
+    order["swap"].add_argument("--all", action="store_true", help="all that you have written")
+    order["swap"].add_argument("--none", action="store_true", help="the reference's everywhere")
     return top
 
 
@@ -72,8 +99,16 @@ def _answer(options: argparse.Namespace) -> RenderableType:
         return commands.start(options.exercise)
     if options.command == "hint":
         return commands.hint(options.exercise, options.tier)
+    if options.command == "trace":
+        return commands.trace(options.exercise, options.scenario)
+    if options.command == "diff":
+        return commands.diff(options.exercise)
     if options.command == "reset":
         return commands.reset(options.exercise)
+    if options.command == "swap":
+        return commands.swap(options.classes, options.all, options.none)
+    if options.command == "update":
+        return commands.update()
     return commands.solution(options.exercise, options.anyway)
 
 

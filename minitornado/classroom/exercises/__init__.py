@@ -8,9 +8,12 @@
       mount      its first lines: the learner's code in the place of the package's
       child      its main part: scenario after scenario, reported as it goes
       lab        what a scenario holds in its hands: steps, events, expectations
-      kernel     a scripted poller, clock and socket for it
+      kernel     a scripted poller, clock and sockets for it
+      actors     readers, clients, a web site on such a kernel
     story      what went wrong, in at most 14 lines
-    commands   start, check, hint, reset, solution, listing: for pytest and the command line
+    commands   start, check, hint, trace, diff and so on: for the command line
+    watch      checks again whenever a copy is saved; keys for the commands
+    run        the demo server, or a trace, on the learner's own pieces
 
 This file stays empty of imports: the subprocess comes through here before it knows what to load.
 """

@@ -48,6 +48,11 @@ class Blank:
         """The class it belongs to, or the function itself: whose code ran is told by slot."""
         return self.qualname.split(".")[0]
 
+    @property
+    def name(self) -> str:
+        """`module:qualname`, as in exercise.toml."""
+        return f"{self.module}:{self.qualname}"
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -127,6 +132,14 @@ class Course:
             raise ExerciseError(f"no exercises in {self.exercises_dir}: they come with a clone of "
                                 f"the project, not with an installed package")
         return [load(path) for path in files]
+
+    def blanks(self) -> list[Blank]:
+        """The blanks of all exercises, each definition once."""
+        found: dict[str, Blank] = {}
+        for exercise in self.exercises():
+            for blank in exercise.blanks:
+                found.setdefault(blank.name, blank)
+        return list(found.values())
 
     def exercise(self, name: str) -> Exercise:
         """The exercise called `ex13`, `13` or `ex13_read_until`."""

@@ -1,4 +1,6 @@
-"""start, check, hint, reset, solution, listing: what the command line and a notebook call.
+"""start, check, hint, trace, diff, reset, solution, listing, swap, update: for all who ask.
+
+The command line, the watch mode and a notebook call these.
 
 Each returns something to print: `print(...)` gives plain text of 80 columns, rich adds colour.
 Each takes the exercise as `"ex13"`, `"13"` or `"ex13_read_until"`, and raises ExerciseError or
@@ -7,6 +9,7 @@ SourceError with a sentence for the learner.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -54,6 +57,11 @@ def check(name: str, course: Course | None = None) -> Checked:
     exercise = course.exercise(name)
     report = engine.check(course, exercise)
     lines = story.told(course, report)
+    for module in exercise.modules:
+        if workspace.outdated(course, module):
+            lines += ["", f"{course.shown(course.copy(module))} was made of another version of "
+                          f"{course.shown(course.reference(module))};",
+                      f"next: {story.COMMAND} update"]
     if report.passed:
         workspace.note_solved(course, exercise)
         lines += _check_again(course, exercise)
@@ -90,6 +98,34 @@ def hint(name: str, tier: int | None = None, course: Course | None = None) -> Te
                          *exercise.hints[tier - 1].splitlines(), "", more])
 
 
+def trace(name: str, scenario: str | None = None, course: Course | None = None) -> Text:
+    """What happened in a scenario, by default the first that fails, beside the reference's run."""
+    course = course or Course()
+    exercise = course.exercise(name)
+    report = engine.check(course, exercise)
+    known = {result.name: result for result in report.results}
+    bad = [result.name for result in report.results if result.status == engine.FAILED]
+    wanted = scenario or (bad[0] if bad else report.results[-1].name)
+    if wanted not in known:
+        raise ExerciseError(f"{exercise.id} has no scenario {wanted!r}; it has: {', '.join(known)}")
+    theirs = {result.name: result for result in engine.check_reference(course, exercise).results}
+    result = known[wanted]
+    lines = [f"{wanted}: {result.status}", report.origins, "",
+             *(f"  {number} {step}" for number, step in enumerate(theirs[wanted].steps, 1)), "",
+             *story.side_by_side(result, theirs[wanted].events)]
+    return story.styled([line if len(line) <= story.WIDTH else line[:story.WIDTH - 1] + "…"
+                         for line in lines])
+
+
+def diff(name: str, course: Course | None = None) -> Text:
+    """The learner's definitions against the reference's; before they pass, what she has written."""
+    course = course or Course()
+    exercise = course.exercise(name)
+    solved = workspace.solved(course, exercise)
+    lines = story.difference(course, exercise) if solved else story.changes(course, exercise)
+    return story.styled(lines)
+
+
 def reset(name: str, course: Course | None = None) -> Text:
     """Make the exercise's definitions stubs again; what was there is in a backup."""
     course = course or Course()
@@ -113,10 +149,68 @@ def solution(name: str, anyway: bool = False, course: Course | None = None) -> T
     return Text("\n".join(lines).rstrip())
 
 
+def swap(names: Sequence[str] = (), every: bool = False, none: bool = False,
+         course: Course | None = None) -> Text:
+    """Have these classes, or functions, run as the learner's everywhere, or not any more.
+
+    Every name is turned over; `every` takes all that she has written.  Returns whose each is.
+    """
+    course = course or Course()
+    slots = {f"{blank.module}:{blank.slot}": blank.slot for blank in course.blanks()}
+    mine = {f"{blank.module}:{blank.slot}" for blank in workspace.swapped(course)}
+    unknown = set(names) - set(slots.values())
+    if unknown:
+        raise ExerciseError(f"no class {', '.join(sorted(unknown))} in the exercises; there are: "
+                            f"{', '.join(slots.values())}")
+    mine ^= {key for key, slot in slots.items() if slot in names}
+    if every:
+        mine = {key for key in slots if written(course, key)}
+    workspace.swap(course, () if none else mine)
+    chosen = workspace.swapped(course)
+    whose = engine.origins(course, chosen, {
+        blank.name: [str(course.copy(blank.module))] for blank in chosen})
+    return story.styled([f"{slot}: {whose.get(slot, 'reference')}" for slot in slots.values()])
+
+
+def written(course: Course, key: str) -> bool:
+    """Whether no definition of a class is a stub, or missing."""
+    blanks = [blank for blank in course.blanks() if f"{blank.module}:{blank.slot}" == key]
+    return all(course.copy(blank.module).exists()
+               and not source.is_stub(workspace.definition(course, blank), blank.keep)
+               for blank in blanks)
+
+
+def update(course: Course | None = None) -> Text:
+    """Make copies anew whose reference has changed; the learner's answers stay."""
+    course = course or Course()
+    modules = dict.fromkeys(blank.module for blank in course.blanks())
+    lines = [line for module in modules if workspace.outdated(course, module)
+             for line in workspace.update(course, module)]
+    return story.styled(lines or ["Your copies are up to date."])
+
+
+def progress(course: Course | None = None) -> str:
+    """How far the learner is, as a bar: exercises and points."""
+    course = course or Course()
+    exercises = course.exercises()
+    solved = [exercise for exercise in exercises if workspace.solved(course, exercise)]
+    points, of = (sum(exercise.points for exercise in some) for some in (solved, exercises))
+    return f"{story.bar(len(solved), len(exercises))} exercises, {points} of {of} points"
+
+
+def current(course: Course | None = None) -> Exercise | None:
+    """The first exercise that is not solved, or None."""
+    course = course or Course()
+    left = [exercise for exercise in course.exercises()
+            if not workspace.solved(course, exercise)]
+    return left[0] if left else None
+
+
 def listing(course: Course | None = None) -> Table:
     """All exercises and how far the learner is with each."""
     course = course or Course()
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", caption=Text(progress(course)),
+                  caption_justify="left", caption_style="")
     for column in ("exercise", "state", "min", "points", "about"):
         table.add_column(column, no_wrap=column != "about",
                          justify="right" if column in ("min", "points") else "left")

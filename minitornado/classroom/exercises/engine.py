@@ -89,12 +89,12 @@ def scenario_names(exercise: Exercise) -> list[tuple[str, int]]:
 
 
 def check(course: Course, exercise: Exercise) -> Report:
-    """Run the exercise on the learner's copies."""
+    """Run the exercise on the learner's copies, what she has swapped in included."""
     names = [name for name, _ in scenario_names(exercise)]
+    swapped = [blank for blank in workspace.swapped(course) if blank not in exercise.blanks]
     try:
         todo = workspace.stubs_left(course, exercise)
-        codes = {module: (str(course.copy(module)), graft.compile_copy(course, exercise, module))
-                 for module in exercise.modules}
+        codes = compiled(course, [*exercise.blanks, *swapped])
     except source.SourceError as error:  # does not parse, or a definition is gone: nothing can run
         return Report(exercise, _static_origins(course, exercise),
                       [Result(name, FAILED if name == names[0] else NOT_RUN, error=str(error),
@@ -104,21 +104,27 @@ def check(course: Course, exercise: Exercise) -> Report:
     if len(todo) == len(exercise.blanks):  # nothing is written: nothing to run
         return Report(exercise, _static_origins(course, exercise),
                       [Result(name, TODO) for name in names], todo)
-    run = _Run(course, exercise, codes)
+    run = _Run(course, exercise, codes, swapped)
     run.play(None)
     results = [run.results.get(name, Result(name, NOT_RUN)) for name in names]
     # Passing counts only for code that is hers by its own testimony.
     todo += [f"the {blank.qualname} that ran is not yours" for blank in exercise.blanks
              if run.origins and not _is_hers(course, blank, run.origins)]
-    return Report(exercise, _origins(course, exercise, run.origins),
+    return Report(exercise, run.told_origins(),
                   [_with_parting(course, exercise, result) for result in results], todo)
+
+
+def compiled(course: Course, hers: Sequence[Blank]) -> dict[str, tuple[str, Any]]:
+    """The learner's modules as they run where these definitions are hers: for mount.py."""
+    return {module: (str(course.copy(module)), graft.compile_copy(course, module, hers))
+            for module in dict.fromkeys(blank.module for blank in hers)}
 
 
 def check_reference(course: Course, exercise: Exercise) -> Report:
     """Run the exercise on the reference: an exercise that the project itself fails is wrong."""
     run = _Run(course, exercise, {})
     run.play(None)
-    return Report(exercise, _origins(course, exercise, run.origins),
+    return Report(exercise, run.told_origins(),
                   [run.results.get(name, Result(name, NOT_RUN))
                    for name, _ in scenario_names(exercise)])
 
@@ -144,6 +150,7 @@ class _Run:
     course: Course
     exercise: Exercise
     codes: dict[str, tuple[str, Any]]  # module -> (path, code)
+    swapped: Sequence[Blank] = ()      # hers as well, beside the exercise's blanks
     origins: dict[str, list[str]] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
 
@@ -154,7 +161,8 @@ class _Run:
             job = {
                 "package": self.course.package, "codes": self.codes,
                 "path": list(dict.fromkeys([str(self.course.root), str(ROOT)])),
-                "tests": str(self.exercise.test_file), "slots": _slots(self.exercise),
+                "tests": str(self.exercise.test_file),
+                "slots": [*(blank.name for blank in self._blanks()), *self.exercise.uses],
                 "names": names if names is None else list(names),
                 "seconds": SCENARIO_SECONDS, "stack_dump": str(dump),
             }
@@ -230,6 +238,18 @@ class _Run:
             "idea": "A server that exits takes every connection with it.", "frames": [],
             "traceback": errors[-2000:]})
 
+    def told_origins(self) -> str:
+        """Whose code ran, by class: from the files that the running code itself names."""
+        told = origins(self.course, self._blanks(), self.origins)
+        for used in self.exercise.uses:
+            mine = any(Path(path).is_relative_to(self.course.learner_dir)
+                       for path in self.origins.get(used, ()))
+            told.setdefault(used.partition(":")[2], "YOURS" if mine else "reference")
+        return " · ".join(f"{slot}: {whose}" for slot, whose in told.items())
+
+    def _blanks(self) -> list[Blank]:
+        return [*self.exercise.blanks, *self.swapped]
+
     def _first(self) -> str:
         return scenario_names(self.exercise)[0][0]
 
@@ -253,15 +273,13 @@ class _Run:
         return ""
 
 
-def _slots(exercise: Exercise) -> list[str]:
-    """`module:qualname` of everything whose origin the first line tells."""
-    return [*(f"{blank.module}:{blank.qualname}" for blank in exercise.blanks), *exercise.uses]
+def origins(course: Course, blanks: Sequence[Blank], files: dict[str, list[str]]) -> dict[str, str]:
+    """Whose each class is: `reference`, `STUB (…)` or `YOURS (…)`.
 
-
-def _origins(course: Course, exercise: Exercise, files: dict[str, list[str]]) -> str:
-    """Whose code ran, by class: from the files that the running code itself names."""
+    `files` are those that the code of each blank names as its own.
+    """
     told: dict[str, str] = {}
-    for blank in exercise.blanks:
+    for blank in blanks:
         copy = course.copy(blank.module)
         if not _is_hers(course, blank, files):
             whose = "reference"
@@ -275,15 +293,11 @@ def _origins(course: Course, exercise: Exercise, files: dict[str, list[str]]) ->
         known = told.setdefault(blank.slot, whose)
         if known.startswith("YOURS") or whose.startswith("STUB"):
             told[blank.slot] = whose
-    for used in exercise.uses:
-        name = used.partition(":")[2]
-        mine = any(Path(path).is_relative_to(course.learner_dir) for path in files.get(used, ()))
-        told.setdefault(name, "YOURS" if mine else "reference")
-    return " · ".join(f"{slot}: {whose}" for slot, whose in told.items())
+    return told
 
 
 def _is_hers(course: Course, blank: Blank, files: dict[str, list[str]]) -> bool:
-    return files.get(f"{blank.module}:{blank.qualname}") == [str(course.copy(blank.module))]
+    return files.get(blank.name) == [str(course.copy(blank.module))]
 
 
 def _static_origins(course: Course, exercise: Exercise) -> str:

@@ -13,22 +13,22 @@ report's first line tell the truth about whose code ran.
 from __future__ import annotations
 
 import ast
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from types import CodeType
 
 from . import source, workspace
-from .catalog import Course, Exercise
+from .catalog import Blank, Course
 
 
-def compile_copy(course: Course, exercise: Exercise, module: str) -> CodeType:
-    """The code of the learner's copy, as it runs in a check of `exercise`.
+def compile_copy(course: Course, module: str, hers: Iterable[Blank]) -> CodeType:
+    """The code of the learner's copy, as it runs where the definitions `hers` are asked about.
 
     Where there is no copy, stubs stand in, and never the reference: a check must not pass on
     the answer key.  Raises SourceError where the copy does not parse.
     """
-    own = {blank.qualname for blank in exercise.blanks_in(module)}
-    foreign = {blank.qualname for other in course.exercises() for blank in other.blanks_in(module)}
+    own = {blank.qualname for blank in hers if blank.module == module}
+    foreign = {blank.qualname for blank in course.blanks() if blank.module == module}
     copy = course.copy(module)
     text = copy.read_text("utf-8") if copy.exists() else workspace.fresh(course, module)
     return graft(text, copy, course.reference(module), foreign - own)

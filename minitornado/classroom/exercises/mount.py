@@ -3,7 +3,8 @@
 Run by its path, so that nothing of the package is imported when `main` begins.  From then on
 `import minitornado.pending_read` gives the learner's copy to whoever asks, `iostream` among
 them.  Reads the job from standard input, writes events to standard output, one JSON object
-a line; what the learner prints goes elsewhere.
+a line; what the learner prints goes elsewhere.  With the name of a file, the job is in that
+file, and is a command line: then that runs on the learner's code instead.
 
 Needs the standard library alone, and nothing from the files beside it.
 """
@@ -63,6 +64,9 @@ class LearnersModules(MetaPathFinder, Loader):
 
 
 def main() -> None:
+    if len(sys.argv) > 1:  # from a file, since the command has standard input to itself
+        with open(sys.argv[1], "rb") as file:
+            sys.exit(_run_command(marshal.load(file)))
     job: dict[str, Any] = marshal.load(sys.stdin.buffer)
     events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # the learner's print() must not end up between the events
@@ -70,10 +74,7 @@ def main() -> None:
     def send(**event: object) -> None:
         events.write(json.dumps(event) + "\n")
 
-    early = [name for name in sys.modules if name.split(".")[0] == job["package"]]
-    assert not early, f"imported before the learner's modules were in place: {early}"
-    sys.meta_path.insert(0, LearnersModules(job["codes"]))
-    sys.path[:0] = job["path"]
+    _put_in_place(job)
     _limit_memory()
     try:
         from minitornado.classroom.exercises import child
@@ -86,6 +87,21 @@ def main() -> None:
             frames.append([str(error.filename), error.lineno or 0, "<syntax>"])
         send(kind="broken", error=f"{type(error).__name__}: {error}", frames=frames,
              traceback=traceback.format_exc(), todo=NotYours.raised)
+
+
+def _put_in_place(job: dict[str, Any]) -> None:
+    early = [name for name in sys.modules if name.split(".")[0] == job["package"]]
+    assert not early, f"imported before the learner's modules were in place: {early}"
+    sys.meta_path.insert(0, LearnersModules(job["codes"]))
+    sys.path[:0] = job["path"]
+
+
+def _run_command(job: dict[str, Any]) -> int:
+    """Run `python -m minitornado …` with the learner's modules; returns the exit code."""
+    _put_in_place(job)
+    from minitornado.cli import main as command_line
+
+    return command_line(job["command"])
 
 
 def _limit_memory() -> None:

@@ -125,15 +125,18 @@ def put_in(source: str, pieces: str) -> str:
     file.  This is how a file of wrong answers becomes a learner's copy.
     """
     for qualname, _ in definitions(parse(pieces)):
-        text = excerpt(pieces, qualname).text.rstrip("\n") + "\n"
-        tree = parse(source)
-        if any(name == qualname for name, _ in definitions(tree)):
-            source = replace(source, qualname, text)
-        else:
-            lines = _lines(source)
-            at = _end_of_class(tree, qualname, len(lines))
-            source = "".join([*lines[:at], "\n", text, *lines[at:]])
+        source = put_one(source, qualname, excerpt(pieces, qualname).text)
     return source
+
+
+def put_one(source: str, qualname: str, text: str) -> str:
+    """The same for one definition, whose text is given."""
+    tree, text = parse(source), text.rstrip("\n") + "\n"
+    if any(name == qualname for name, _ in definitions(tree)):
+        return replace(source, qualname, text)
+    lines = _lines(source)
+    at = _end_of_class(tree, qualname, len(lines))
+    return "".join([*lines[:at], "\n", text, *lines[at:]])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ Plain words, readable without colour.  A traceback, where there is one, comes af
 from __future__ import annotations
 
 import difflib
+import itertools
 import textwrap
 from collections.abc import Sequence
 
@@ -27,6 +28,7 @@ from .catalog import Course, Exercise
 from .engine import NOT_RUN, PASSED, TODO, Report, Result
 
 MAX_LINES = 14
+MAX_EVENTS = 40  # of a scenario, side by side; the first that differ are what matters
 WIDTH = 80
 COMMAND = "python -m minitornado learn"
 
@@ -87,11 +89,53 @@ def difference(course: Course, exercise: Exercise) -> list[str]:
     for blank in exercise.blanks:
         hers = source.excerpt(course.copy(blank.module).read_text("utf-8"), blank.qualname)
         his = source.excerpt(course.reference(blank.module).read_text("utf-8"), blank.qualname)
-        lines += [line.rstrip("\n") for line in difflib.unified_diff(
-            hers.text.splitlines(), his.text.splitlines(), lineterm="", n=1,
-            fromfile=f"{course.shown(course.copy(blank.module))}:{hers.line}",
-            tofile=f"{course.shown(course.reference(blank.module))}:{his.line}")]
+        lines += _unified(hers.text, his.text,
+                          f"{course.shown(course.copy(blank.module))}:{hers.line}",
+                          f"{course.shown(course.reference(blank.module))}:{his.line}")
     return lines or ["Yours is the reference, letter by letter."]
+
+
+def changes(course: Course, exercise: Exercise) -> list[str]:
+    """What the learner has written: her copies against how they were handed out."""
+    lines: list[str] = []
+    for module in exercise.modules:
+        path = course.copy(module)
+        if path.exists():
+            lines += _unified(workspace.fresh(course, module), path.read_text("utf-8"),
+                              "as it was handed out", course.shown(path))
+    return lines or ["Nothing is written yet."]
+
+
+def _unified(old: str, new: str, old_name: str, new_name: str) -> list[str]:
+    return [line.rstrip("\n") for line in difflib.unified_diff(
+        old.splitlines(), new.splitlines(), old_name, new_name, n=1, lineterm="")]
+
+
+def side_by_side(result: Result, theirs: Sequence[str]) -> list[str]:
+    """The events of a scenario, the reference's left and the learner's right, marked where not."""
+    width = (WIDTH - 8) // 2
+    lines = [f"     {'reference':{width}} yours"]
+    pairs = itertools.zip_longest(theirs, result.events, fillvalue="")
+    for number, (his, hers) in enumerate(pairs, 1):
+        if number > MAX_EVENTS:
+            most = max(len(theirs), len(result.events))
+            return [*lines, f"     … {most - MAX_EVENTS} more events"]
+        mark = " " if his == hers else ">"
+        left, right = (_wrapped(text, 1)[0] for text in (his, hers))
+        left = left if len(left) <= width else left[:width - 1] + "…"
+        right = right if len(right) <= width else right[:width - 1] + "…"
+        lines.append(f"{mark}{number:3} {left:{width}} {right}".rstrip())
+    return lines
+
+
+def bar(done: int, of: int, width: int = 20) -> str:
+    """A progress bar in plain characters.
+
+    >>> bar(3, 9)
+    '[######..............] 3 of 9'
+    """
+    filled = width * done // of
+    return f"[{'#' * filled}{'.' * (width - filled)}] {done} of {of}"
 
 
 def styled(lines: Sequence[str]) -> Text:

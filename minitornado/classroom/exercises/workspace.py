@@ -36,6 +36,7 @@ def start(course: Course, exercise: Exercise) -> list[str]:
         copy = course.copy(module)
         if not copy.exists():
             _write(copy, fresh(course, module))
+            _note_copy(course, module)
             said.append(f"written: {course.shown(copy)}")
             continue
         shipped = [blank for blank in _own_blanks(course, exercise, module)
@@ -71,6 +72,7 @@ def reset(course: Course, exercise: Exercise) -> list[str]:
             said += [f"blank again: {blank.qualname}" for blank in blanks]
         except source.SourceError as error:
             text = fresh(course, module)
+            _note_copy(course, module)
             said += [str(error), f"so it is written afresh: {course.shown(copy)}"]
         _write(copy, text)
     note(course, exercise, solved=None)
@@ -125,6 +127,46 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:6]
 
 
+def swapped(course: Course) -> list[Blank]:
+    """The definitions of the classes that the learner has swapped in: hers run everywhere."""
+    slots = _all_progress(course).get("swapped", [])
+    return [blank for blank in course.blanks() if f"{blank.module}:{blank.slot}" in slots]
+
+
+def swap(course: Course, slots: Iterable[str]) -> None:
+    """Have these classes, `module:Class`, and no others run as the learner's."""
+    everything = _all_progress(course)
+    everything["swapped"] = sorted(slots)
+    _write_progress(course, everything)
+
+
+def outdated(course: Course, module: str) -> bool:
+    """Whether the learner's copy was made of a reference that has changed since.
+
+    In what is given, that is: the reference's own answers and comments don't matter.
+    """
+    made_of = _all_progress(course).get("copies", {}).get(module)
+    return course.copy(module).exists() and made_of not in (None, _given(course, module))
+
+
+def update(course: Course, module: str) -> list[str]:
+    """Make the copy anew, with the learner's answers and her own helpers, after a backup."""
+    copy = course.copy(module)
+    tree = source.parse(_read(copy), course.shown(copy))
+    old, text = _read(copy), fresh(course, module)
+    reference = {name for name, _ in source.definitions(source.parse(text))}
+    asked = {blank.qualname: blank.keep for blank in course.blanks() if blank.module == module}
+    kept = [name for name, node in source.definitions(tree)
+            if name not in reference
+            or (name in asked and not source.is_stub(node, asked[name]))]
+    for name in kept:
+        text = source.put_one(text, name, source.excerpt(old, name).text)
+    said = [_back_up(course, copy)]
+    _write(copy, text)
+    _note_copy(course, module)
+    return [*said, f"written anew: {course.shown(copy)}", *(f"kept: your {name}" for name in kept)]
+
+
 def solved(course: Course, exercise: Exercise) -> bool:
     """Whether the check passed, and the learner's definitions are still the ones that did."""
     return _progress(course, exercise).get("solved") == _digest(course, exercise) is not None
@@ -156,7 +198,7 @@ def note(course: Course, exercise: Exercise, **facts: object) -> None:
     mine = everything.setdefault(exercise.id, {})
     mine.update(facts)
     everything[exercise.id] = {key: value for key, value in mine.items() if value is not None}
-    _write(_progress_file(course), json.dumps(everything, indent=2, sort_keys=True) + "\n")
+    _write_progress(course, everything)
 
 
 def _is_reference(course: Course, blank: Blank) -> bool:
@@ -213,6 +255,22 @@ def _write(path: Path, text: str) -> None:
     with new.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
     new.replace(path)
+
+
+def _note_copy(course: Course, module: str) -> None:
+    """Remember what the copy is made of."""
+    everything = _all_progress(course)
+    everything.setdefault("copies", {})[module] = _given(course, module)
+    _write_progress(course, everything)
+
+
+def _given(course: Course, module: str) -> str:
+    """A fingerprint of what the reference gives away: all but comments and the blank bodies."""
+    return hashlib.sha256(ast.dump(ast.parse(fresh(course, module))).encode()).hexdigest()[:16]
+
+
+def _write_progress(course: Course, everything: dict[str, Any]) -> None:
+    _write(_progress_file(course), json.dumps(everything, indent=2, sort_keys=True) + "\n")
 
 
 def _progress_file(course: Course) -> Path:
