@@ -6,6 +6,7 @@ signals, threads and forks on the real ones.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import datetime
 import gc
@@ -715,6 +716,42 @@ def test_ten_threads_lose_no_callback(io_loop: IOLoop):
     assert count == [total]
 
 
+class ForeignWakeupFd:
+    """A wakeup fd of somebody else's, as asyncio's in a notebook."""
+
+    def __enter__(self) -> int:
+        self.reader, self.writer = socket.socketpair()
+        self.writer.setblocking(False)
+        self.before = signal.set_wakeup_fd(self.writer.fileno(), warn_on_full_buffer=False)
+        return self.writer.fileno()
+
+    def __exit__(self, *exc_info: Any) -> None:
+        signal.set_wakeup_fd(self.before)
+        self.reader.close()
+        self.writer.close()
+
+
+def test_the_wakeup_fd_of_another_loop_is_put_back(io_loop: IOLoop):
+    with ForeignWakeupFd() as theirs:
+        turns(io_loop)
+        assert signal.set_wakeup_fd(theirs, warn_on_full_buffer=False) == theirs
+
+
+@pytest.mark.xfail(strict=True, reason="set_wakeup_fd raises OSError for an fd that was closed")
+def test_one_that_was_closed_meanwhile_does_no_harm(io_loop: IOLoop):
+    with ForeignWakeupFd() as theirs:
+        io_loop.add_callback(os.close, theirs)
+        try:
+            turns(io_loop)
+        finally:
+            signal.set_wakeup_fd(-1)
+            # Its number is free: give it back to its owner, who is about to close it.
+            a, b = socket.socketpair()
+            os.dup2(a.fileno(), theirs)
+            a.close()
+            b.close()
+
+
 @pytest.fixture
 def sigusr1() -> Iterator[list[Any]]:
     """A list of functions to call when SIGUSR1 comes."""
@@ -833,6 +870,34 @@ def test_a_new_connection_with_the_old_ones_number_does_not_get_its_event(fake: 
     loop.add_callback(loop.add_callback, loop.add_callback, loop.stop)
     loop.start()
     assert log == ["new"]  # from the second poll, where it is its own
+
+
+def test_and_not_on_a_real_kernel_either(io_loop: IOLoop):
+    # Both are ready in the same turn.  Whoever comes first closes the other, and opens a socket,
+    # which gets the number that has just become free.
+    pairs = [socket.socketpair() for _ in range(2)]
+    log: list[str] = []
+
+    def strike(fd: socket.socket, events: int) -> None:
+        log.append("first")
+        fd.recv(1)
+        other = pairs[1][0] if fd is pairs[0][0] else pairs[0][0]
+        number = other.fileno()
+        io_loop.remove_handler(other)
+        other.close()
+        pairs.append(socket.socketpair())
+        assert pairs[2][0].fileno() == number
+        io_loop.add_handler(pairs[2][0], lambda fd, events: log.append("new"), READ)
+
+    for a, b in pairs:
+        io_loop.add_handler(a, strike, READ)
+        b.send(b"x")
+    turns(io_loop, 3)
+    assert log == ["first"]
+    io_loop.close(all_fds=True)
+    for pair in pairs:
+        for each in pair:
+            each.close()
 
 
 def test_removing_one_that_is_closed_or_was_never_there_is_a_debug_line(io_loop: IOLoop):
@@ -1112,6 +1177,12 @@ def test_run_sync_returns_what_a_function_a_future_or_a_coroutine_comes_to(fake:
 def test_run_sync_waits_for_whatever_a_coroutine_can_yield(fake: Fake):
     loop, _ = fake
     assert loop.run_sync(lambda: [gen.sleep(1), gen.sleep(2)]) == [None, None]
+
+
+@pytest.mark.xfail(strict=True, reason="run_sync returns a Future of a thread, unwaited for")
+def test_run_sync_waits_for_a_thread(io_loop: IOLoop):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert io_loop.run_sync(lambda: pool.submit(divmod, 7, 2)) == (3, 1)
 
 
 def test_run_sync_raises_what_the_function_raises(fake: Fake):

@@ -178,6 +178,13 @@ def test_one_who_watches_for_errors_alone_is_among_those_asked_for_failures(
     assert poller.poll(0) == [(7, ERROR)]
 
 
+def test_select_can_not_be_asked_about_an_fd_above_1023():
+    poller = SelectPoller()
+    poller.register(1024, READ)
+    with pytest.raises(ValueError, match="range"):
+        poller.poll(0)
+
+
 def test_closing_gives_the_kernels_object_back():
     poller = EpollPoller()
     assert poller.fileno() > 2
