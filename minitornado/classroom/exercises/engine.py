@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -111,7 +111,7 @@ def check(course: Course, exercise: Exercise) -> Report:
     todo += [f"the {blank.qualname} that ran is not yours" for blank in exercise.blanks
              if run.origins and not _is_hers(course, blank, run.origins)]
     return Report(exercise, run.told_origins(),
-                  [_with_parting(course, exercise, result) for result in results], todo)
+                  _with_partings(course, exercise, results), todo)
 
 
 def compiled(course: Course, hers: Sequence[Blank]) -> dict[str, tuple[str, Any]]:
@@ -129,18 +129,22 @@ def check_reference(course: Course, exercise: Exercise) -> Report:
                    for name, _ in scenario_names(exercise)])
 
 
-def _with_parting(course: Course, exercise: Exercise, result: Result) -> Result:
-    """Add the first event where the learner's run leaves the reference's."""
-    if result.status != FAILED or not result.events:
-        return result
+def _with_partings(course: Course, exercise: Exercise, results: Sequence[Result]) -> list[Result]:
+    """Add to what failed the first event where the learner's run leaves the reference's."""
+    failed = [result.name for result in results if result.status == FAILED and result.events]
+    if not failed:
+        return list(results)
     run = _Run(course, exercise, {})
-    run.play([result.name])
-    theirs = run.results[result.name].events if result.name in run.results else ()
-    for number, (his, hers) in enumerate(zip(
-            [*theirs, "nothing more"], [*result.events, "nothing more"], strict=False), 1):
-        if his != hers:
-            return Result(**{**vars(result), "parting": (number, his, hers)})
-    return result
+    run.play(failed)
+    return [replace(result, parting=_parting(run.results[result.name].events, result.events))
+            if result.name in failed and result.name in run.results else result
+            for result in results]
+
+
+def _parting(theirs: Sequence[str], hers: Sequence[str]) -> tuple[int, str, str] | None:
+    pairs = zip([*theirs, "nothing more"], [*hers, "nothing more"], strict=False)
+    return next(((number, *pair) for number, pair in enumerate(pairs, 1) if pair[0] != pair[1]),
+                None)
 
 
 @dataclass
