@@ -81,7 +81,7 @@ predict("P00.4")
 # run it:
 #
 # - `hello` is the whole application. The server calls it with each request. It answers by calling
-#   back, and it returns nothing.
+#   `write_headers` and `finish`. It returns nothing.
 # - The browser is a list of moves, made over a real socket. It lives in the same thread, and makes
 #   its next move whenever the porter is about to fall asleep. So each run is the same as the last.
 # - `tracing` writes down who called whom, and why. The server does not know that it is watched.
@@ -187,8 +187,8 @@ assert {name for step in steps for name, _ in step.edges()} == {"in", "because o
 #
 # One column for each of them, in the order of the house. Time goes down. A full arrow is a call: it
 # ends before its caller goes on. A dashed arrow leads from where something was *asked for* to where
-# it *ran*. Between its two ends the loop may have done anything else. All that makes programs
-# like this one hard to follow is in the dashed arrows.
+# it *ran*. Between its two ends the loop may have done anything else. What makes programs like this
+# one hard to follow is all in the dashed arrows.
 
 # %%
 Lanes(trace, req="c1r1", title="One request, from the knock to the answer")
@@ -229,6 +229,11 @@ send = next(event for event in trace if event.name == "send")
 Why(trace, send.seq)
 
 # %% tags=["check"]
+around = [event.name.rpartition(".")[2] for event in trace.ancestors(send)]
+assert around.index("write_headers") < around.index("hello")
+assert send.data["bytes"] == send.data["asked"] == len(received)
+read = next(event for event in trace if event.name == "recv" and event.data.get("bytes"))
+assert read.turn == send.turn == nb00.turns(trace)  # "In the second, everything else happens"
 joints = Why(trace, send.seq).joints
 assert joints[0].event is send and joints[-1].event.kind == "poll"
 assert joints[-1].event.layer == "kernel"
@@ -272,6 +277,8 @@ compare("P00.5", nb00.epoll_ctls(large_trace))
 # This is the whole art of writing without waiting. Try. Keep what did not fit. Put up the lamp for
 # WRITE. Send a piece whenever it is lit. And when all is sent, take it down at once: else it is lit
 # for ever, since now there is room, and the porter never sleeps again.
+#
+# Change the number of bytes, and run the cell again. From where on is WRITE needed?
 
 # %% tags=["check"]
 assert large_received.endswith(b"\r\n\r\n" + b"x" * 3_000_000)
@@ -348,8 +355,8 @@ nb00.beside_tornado(trace)
 # %% [markdown]
 # It sleeps as often, it changes the board as often, and it answers at the same moment. Only, it
 # looks at the board more often in passing. Tornado 4, which this course rebuilds, has a loop of its
-# own. Today's Tornado borrows the one of Python's `asyncio`, which goes by the board once more before
-# it runs what was put on the list.
+# own. Today's Tornado borrows the one of Python's `asyncio`, which goes by the board once more
+# before it runs what was put on the list.
 
 # %% [markdown]
 # ## Exit quiz

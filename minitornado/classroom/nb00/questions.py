@@ -110,12 +110,12 @@ def _ask_about_one_request() -> None:
             "a": Option(
                 "it returns; the server then sends what it was given",
                 "after your function had returned",
-                "The server does not wait for your function's `return`, and does not look at what "
-                "it returns. Who answers is `write_headers`, at once.", "M25",
+                "What a function returns is no answer, and nobody waits for it to send one. Who "
+                "answers is `write_headers`, and at once.", "M25",
             ),
             "b": Option(
                 "the kernel has it, while the function is still running",
-                "while your function was running",
+                "while your function ran",
                 "`write_headers` goes all the way down to `send`, on the stack of your function.",
             ),
             "c": Option(
@@ -175,8 +175,8 @@ def _ask_about_two_browsers() -> None:
             ),
             "b": Option(
                 IN_A_ROW, IN_A_ROW,
-                "While a's function computes, the porter is inside of it. He will see b's lamp "
-                "when he is back at the board.",
+                "While a's function computes, the porter is inside of it. Until it ends he cannot "
+                "even look at b.",
             ),
             "c": Option(
                 "now like this, now like that", lambda order: order not in (MIXED, IN_A_ROW),
@@ -217,8 +217,8 @@ EVENTS = (
     ),
     Item(
         "The kernel says: nothing to read from the browser yet.", _syscall("recv", "c1", "EAGAIN"),
-        "A new connection is tried first: its bytes may be there already, and then no lamp is "
-        "needed.",
+        "A new connection is tried first: its bytes may be there already, and then nobody need be "
+        "woken for them.",
     ),
     Item(
         "A lamp is put up for the connection.", _syscall("epoll_ctl", "c1"),

@@ -152,7 +152,7 @@ def when_sent(trace: Trace) -> str:
     sent = next(event for event in _syscalls(trace) if event.name == "send")
     app = next(event for event in trace if event.step == "app" and event.kind == "call")
     if app in trace.ancestors(sent):
-        return "while your function was running"
+        return "while your function ran"
     return "after your function had returned" if sent.turn == app.turn else "a turn later"
 
 

@@ -85,7 +85,7 @@ async def count(selector: Counting) -> dict[str, Any]:
         request.connection.write_headers(start_line, fields, b"hello")
         arrived = select.select([browser], [], [], GRACE_SECONDS)[0]
         found["the kernel got the answer"] = (
-            "while your function was running" if arrived else "after your function had returned"
+            "while your function ran" if arrived else "after your function had returned"
         )
         request.connection.finish()
 
