@@ -476,3 +476,47 @@ def test_names_used_here_are_the_stacks() -> None:
     # So that a renamed function does not leave a test that looks for nothing.
     assert callable(ioloop.IOLoop.add_future) and callable(gen.Runner.run) and callable(app)
     assert OK.code == 200
+
+
+# ---- the end ----
+
+
+def test_nothing_is_written_after_stop_though_coroutines_go_on() -> None:
+    tracer = Tracer().start()
+    server = server_for("get")
+    drive(server, [("connect", "k1")])
+    count = len(tracer.stop())
+    assert server.io_loop is not None
+    # The connection's coroutines were begun under the tracer, and end without it.
+    server.io_loop.run_sync(server.close_all_connections, timeout=5)
+    server.stop()
+    server.io_loop.close()
+    assert len(tracer.trace) == count
+
+
+def test_coroutines_that_are_dropped_are_dropped_in_silence(recwarn: Any) -> None:
+    import gc
+
+    tracer = Tracer().start()
+    server = server_for("get")
+    drive(server, [("connect", "k1")])
+    tracer.stop()
+    assert server.io_loop is not None
+    for stream in [conn.stream for conn in server._connections]:
+        stream.socket.close()
+    server.stop()
+    server.io_loop.close()
+    del server, stream
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_a_trace_that_is_stopped_inside_a_callback_is_whole_up_to_there() -> None:
+    tracer = Tracer().start()
+    loop = IOLoop(make_current=False)
+    loop.add_callback(tracer.stop)
+    loop.add_callback(loop.stop)
+    loop.start()
+    loop.close()
+    assert tracer.trace.check() == []
+    assert tracer.trace.events[-1].kind == "run"

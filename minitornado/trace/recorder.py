@@ -182,6 +182,8 @@ class Recorder(Writer):
         if opened is None:
             return
         lane.stack.pop()
+        if not self.on:  # the trace was stopped inside this bracket, which stays open
+            return
         try:
             data: dict[str, Any] = {}
             if error is not None:
@@ -281,7 +283,7 @@ class Recorder(Writer):
 
         With some, a request ends.  What its caller does from then on, it does for nobody's.
         """
-        if site.row.closes == "req" and lane.req is not None:
+        if site.row.closes == "req" and lane.req is not None and not lane.muted:
             self.guard(self._end_request, lane)
             req = None
         lane.conn, lane.req = conn, req
@@ -587,6 +589,8 @@ class Recorder(Writer):
         self, lane: Lane, site: Site, sleep: Suspension, src: str | None, receiver: Any = None
     ) -> Open | None:
         """Open the bracket of one segment of a coroutine: from `src` to where it waits or ends."""
+        if lane.muted:
+            return None
         try:
             sleep.segments += 1
             data: dict[str, Any] = {"segment": sleep.segments}
@@ -609,6 +613,8 @@ class Recorder(Writer):
         if opened is None:
             return
         lane.stack.pop()
+        if not self.on:
+            return
         try:
             site = opened.site
             sleep.conn, sleep.req = lane.conn, lane.req

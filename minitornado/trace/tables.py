@@ -183,6 +183,7 @@ def _http() -> tuple[Row, ...]:
         Probe(conn + "write", args=("chunk",), step="write-body"),
         Probe(conn + "finish", step="finish"),
         Probe(conn + "_finish_request", step="answered"),
+        Probe(conn + "_wait_for", **coroutine, step="await-delegate"),
         Probe(conn + "_end_exchange", **coroutine, step="await-answer"),
         Probe(conn + "set_close_callback", args=("callback",), step="watch-close"),
         Probe(conn + "_on_connection_close", step="client-gone"),

@@ -243,6 +243,8 @@ def _drive(
             value = yield waits_for
             step = send
         except BaseException as error:
+            if coroutine.cr_frame is None:  # the garbage collector has been there before us
+                raise
             value, step = error, coroutine.throw
 
 
