@@ -122,7 +122,8 @@ def _without_runner(error: Exception) -> Exception:
     """Take the frames of `run` and `_step` off the front of the traceback.
 
     They would keep the Runner, which keeps the Future, which keeps the exception, which keeps
-    them: a circle that only the garbage collector ends.
+    them: a circle that only the garbage collector ends.  (Since Python 3.12 a coroutine's frame
+    keeps its callers by itself, so there the collector is needed all the same.)
     """
     run = error.__traceback__
     assert run is not None and run.tb_next is not None

@@ -218,7 +218,7 @@ def test_leaks_records_and_hangs_fail_the_tests_that_cause_them(tmp_path: Path):
         [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-q",
          "--rootdir", str(tmp_path), "-rA", "--tb=line", str(tmp_path)],
         capture_output=True, text=True, timeout=25, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [here, here.parent, *sys.path]))},
     )  # fmt: skip
     ends = {line.split(" - ")[0] for line in done.stdout.splitlines() if "test_bad.py::" in line}
     for end in (

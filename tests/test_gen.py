@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from doubles import ExpectLog, FakePoller, deadline, run, turns
+from doubles import ExpectLog, FakePoller, deadline, needs_no_collector, run, turns
 
 from minitornado import gen
 from minitornado.concurrent import Future
@@ -187,6 +187,7 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
+@needs_no_collector
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_coroutine_that_failed_leaves_no_circle_behind(io_loop: IOLoop, waits: bool):
