@@ -64,6 +64,21 @@ def test_a_handler_that_runs_again_and_again_was_asked_for_once() -> None:
     assert len(asked) == 3 and len(set(asked)) == 1
 
 
+def test_what_was_queued_is_joined_with_what_ran() -> None:
+    rows = lanes("slow", req="c1r1").rows
+    joined = {(rows[row.asked].label, row.label) for row in rows if row.asked is not None}
+    assert joined == {
+        ("add_handler c1", "_handle_events"), ("add_callback", "_read_head goes on"),
+        ("call_at", "set_result"), ("add_callback", "slow goes on"),
+        ("add_callback", "_end_exchange goes on"),
+    }  # fmt: skip
+
+
+def test_a_timeout_that_never_came_due_is_not_drawn() -> None:
+    assert not [row for row in lanes("get").rows if row.label == "call_at"]
+    assert [row for row in lanes("idle").rows if row.label == "call_at"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_is_in_the_band_of_its_turn(name: str) -> None:
     picture = lanes(name)

@@ -90,6 +90,15 @@ def test_in_a_chain_lines_are_indented_by_what_is_to_be_seen() -> None:
             assert len(line[25:]) - len(line[25:].lstrip()) == 5
 
 
+def test_in_a_chain_a_hidden_call_keeps_no_leaf_from_being_one_line() -> None:
+    live = Live(file=(file := io.StringIO()), width=80, level="chain")
+    live(Event(1, "call", "serve", layer="http1", data={"segment": 1}))
+    live(Event(2, "call", "hidden", layer="http1", parent=1))
+    live(Event(3, "return", "hidden", layer="http1", parent=1, of=2))
+    live(Event(4, "return", "serve", layer="http1", of=1, data={"value": 7}))
+    assert file.getvalue().splitlines() == ["    1         http1      serve → 7"]
+
+
 def test_every_cause_and_every_asker_is_written() -> None:
     trace = recorded("slow")[0]
     lines = {int(m[1]): m[0] for m in re.finditer(r"^ *(\d+) .*$", logged(trace, 120), re.M)}
@@ -104,6 +113,7 @@ def test_every_cause_and_every_asker_is_written() -> None:
 def test_a_change_of_state_is_said_once() -> None:
     text = logged(recorded("get")[0], 200)
     assert len(re.findall(r"rbuf 0→\d+", text)) == 1
+    assert len(re.findall(r"reading True→False", text)) == 2  # the read of a head, and of none
 
 
 def test_a_long_call_of_the_application_is_seen_while_it_runs() -> None:

@@ -82,6 +82,8 @@ def test_why_was_it_sent_leads_through_three_turns_of_cause_to_the_kernel() -> N
     why = Why(trace, sent.seq)
     kinds = [joint.event.kind for joint in why.joints]
     assert kinds == ["syscall", "schedule", "resolve", "ready", "poll"]
+    asked = why.joints[0].asked
+    assert asked is not None and asked.kind == "yield"  # where the coroutine waited
     text = why.text(120)
     assert text.count("because") == 4
     assert re.search(r"^kernel +send c1 \d+ B  #\d+ turn 2$", text, re.M)

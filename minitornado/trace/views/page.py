@@ -7,6 +7,7 @@ import html
 from minitornado.classroom.show import render
 
 from ..events import Trace
+from . import select
 from .counts import Counts
 from .lanes import Lanes
 from .stepper import Stepper
@@ -27,13 +28,14 @@ def page(
     trace: Trace, conn: str | None = None, req: str | None = None, title: str = "A trace"
 ) -> str:
     """Return an HTML document about a trace, a connection or a request."""
+    turns = [event.turn for event in select.about(trace, conn, req)]
     picture = Lanes(trace, conn, req)
     parts = [
         ("What it took", render(Counts(trace, conn, req), _WIDTH)[0]),
         ("Step by step", Stepper(trace, conn, req).html()),
         ("The picture", picture.image()),
         ("The story", render(Story(trace, conn, req), _WIDTH)[0]),
-        ("The turns of the loop", render(Turns(trace), _WIDTH)[0]),
+        ("The turns of the loop", render(Turns(trace, 1, max(turns, default=0)), _WIDTH)[0]),
     ]
     body = "\n".join(f"<section><h2>{name}</h2>\n{part}\n</section>" for name, part in parts)
     name = html.escape(title)
