@@ -59,12 +59,6 @@ _REASONS = {
 }  # fmt: skip
 
 
-# What a delegate that is waited for resolves with, if the client leaves first.
-_CLOSED: Future[Any] = Future()
-_CLOSED.set_exception(StreamClosedError())
-_CLOSED.exception()
-
-
 class HTTP1ConnectionParameters:
     """What may be set for all exchanges of a server; sizes in bytes, times in seconds.
 
@@ -218,11 +212,13 @@ class HTTP1Connection(httputil.HTTPConnection):
             and not self._response_started
         ):
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._body_length is None:
-            await self._read_chunked_body(delegate)
-        else:
-            await self._read_fixed_body(self._body_length, delegate)
-        self._deadline.stop()
+        try:
+            if self._body_length is None:
+                await self._read_chunked_body(delegate)
+            else:
+                await self._read_fixed_body(self._body_length, delegate)
+        finally:
+            self._deadline.stop()
 
     async def _read_fixed_body(self, length: int, delegate: HTTPMessageDelegate) -> None:
         """Hand `length` bytes to the delegate, in pieces as they come."""
@@ -247,7 +243,12 @@ class HTTP1Connection(httputil.HTTPConnection):
             return
         either: Future[Any] = Future()
         chain_future(ready, either)
-        self.stream.set_close_callback(lambda: chain_future(_CLOSED, either))
+
+        def left() -> None:
+            if not either.done():
+                either.set_exception(StreamClosedError())
+
+        self.stream.set_close_callback(left)
         await either
         if not self._detached:
             self.stream.set_close_callback(None)
@@ -519,12 +520,13 @@ class HTTP1Connection(httputil.HTTPConnection):
         answer out of the client's hands.  So: say that we are done, drop what still comes,
         and wait for the client's own end.
         """
-        if self.stream.closed() or self.stream.encrypted:
+        if self.stream.closed():
             return
         self._deadline.start(LINGER_SECONDS, self.stream.close)
         dropped = 0
         try:
-            self.stream.socket.shutdown(socket.SHUT_WR)
+            if not self.stream.encrypted:  # TLS has no end of one direction alone
+                self.stream.socket.shutdown(socket.SHUT_WR)
             while dropped < LINGER_BYTES:
                 dropped += len(await self.stream.read_bytes(CHUNK_SIZE, partial=True))
         except OSError:
@@ -580,7 +582,7 @@ class HTTP1ServerConnection:
                 # Asked before the first byte is here: whoever is to receive it must exist.
                 request_delegate = delegate.start_request(self, conn)
                 keep_alive = await conn.read_response(request_delegate)
-                if self.stream.buffered():
+                if self.stream.pending():
                     # A turn for everybody else: a client that sends a thousand requests in one
                     # packet would be served to the end before the others.  (One that sends
                     # them singly is waited for, which gives everybody a turn.)

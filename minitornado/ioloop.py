@@ -31,11 +31,11 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from . import poller
-from .concurrent import Future
+from .concurrent import Future, is_future
 from .log import app_log, gen_log
 from .util import timedelta_to_seconds
 from .waker import Waker
@@ -243,7 +243,7 @@ class IOLoop:
 
     def _watch_result(self, result: object) -> None:
         """See to it that what an `async def` callback raises is logged, as any callback's is."""
-        if hasattr(result, "__await__"):
+        if isinstance(result, Awaitable):
             self.add_future(IOLoop.convert_yielded(result), lambda future: future.result())
 
     def handle_callback_exception(self, callback: Callable[..., object]) -> None:
@@ -325,15 +325,18 @@ class IOLoop:
         """
         outcome: list[Future[Any]] = []
 
-        async def call() -> Any:
-            result = func()
-            if hasattr(result, "__await__") or isinstance(result, (list, dict)):
-                result = await IOLoop.convert_yielded(result)
-            return result
-
         def run() -> None:
-            outcome.append(IOLoop.convert_yielded(call()))
-            self.add_future(outcome[0], done)
+            future: Any = Future()
+            try:
+                result = func()
+                if is_future(result) or isinstance(result, (Awaitable, list, dict)):
+                    future = IOLoop.convert_yielded(result)
+                else:
+                    future.set_result(result)
+            except Exception as error:
+                future.set_exception(error)
+            outcome.append(future)
+            self.add_future(future, done)
 
         def done(future: Future[Any]) -> None:
             if waiting:  # what is done after its time must not stop a later run
@@ -472,6 +475,8 @@ def _set_wakeup_fd(fd: int) -> int:
     """Have signals write a byte to `fd`; return where they did before.  -1 is nowhere."""
     try:
         return signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    except OSError:
+        return signal.set_wakeup_fd(-1)  # whose it was has closed it
     except ValueError:
         return -1  # not the main thread, which alone gets signals
 

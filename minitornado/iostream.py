@@ -376,9 +376,9 @@ class BaseIOStream:
         self._eof = True  # _handle_write closes
         self._drop_io_state(IOLoop.READ)  # an end stays readable for ever
 
-    def buffered(self) -> int:
-        """Return how many bytes have been received that no read has taken yet."""
-        return len(self._read_buffer)
+    def pending(self) -> bool:
+        """Tell whether bytes may be here that no read has taken, in our buffer or beneath."""
+        return bool(self._read_buffer) or self._maybe_readable
 
     def _close_if_idle(self) -> None:
         if not self._write_buffer:

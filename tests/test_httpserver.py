@@ -516,8 +516,6 @@ def count_per_turn(loop: IOLoop, count: Callable[[], int], number: int) -> int:
     return max(after - before for before, after in itertools.pairwise(counts))
 
 
-@pytest.mark.xfail(strict=True, reason="buffered() does not see what the ssl object holds, or "
-                                       "will at once")  # fmt: skip
 def test_over_tls_too_everybody_has_a_turn_between_two_requests(
     io_loop: IOLoop, certificates: Certificates
 ) -> None:
@@ -541,7 +539,6 @@ def test_over_tls_too_everybody_has_a_turn_between_two_requests(
         assert most == 1
 
 
-@pytest.mark.xfail(strict=True, reason="nobody lingers over TLS: unread bytes reset the answer")
 def test_over_tls_too_a_refused_body_does_not_take_the_answer_away(
     io_loop: IOLoop, certificates: Certificates
 ) -> None:
