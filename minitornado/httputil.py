@@ -596,7 +596,7 @@ def _parse_part(
 
 # ;name=value or ;name="quoted".  Each begins with a semicolon, so no byte is looked at from more
 # than one beginning: 64 KB of one long word would otherwise cost two billion steps.
-_PARAMETER = re.compile(r';\s*([^=;\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;]*))')
+_PARAMETER = re.compile(r';\s*([^=;\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))')
 
 
 def _parse_parameters(field: str) -> tuple[str, dict[str, str]]:

@@ -773,6 +773,37 @@ def test_a_delegate_may_refuse_the_request_itself(io_loop: IOLoop) -> None:
                 assert status(peer.send(POST + b"12345")) == 413
 
 
+def test_a_refusal_after_an_answer_has_begun_closes(io_loop: IOLoop) -> None:
+    def begin(connection: HTTP1Connection) -> None:
+        connection.write_headers(OK, {"Content-Length": "5"}, b"he")
+
+    def refuse(connection: HTTP1Connection) -> None:
+        raise HTTPInputError("no such thing")
+
+    server = Server(on_headers=begin, on_data=refuse)
+    with ExpectLog("tornado.general", MALFORMED), serving(io_loop, server) as peer:
+        assert peer.send(POST + b"12345").endswith(b"\r\n\r\nhe")
+        assert peer.ended
+        assert server.events[-2:] == ["on_connection_close", "on_close"]
+
+
+def test_an_application_that_learns_by_writing_that_the_client_left_is_not_logged(
+    io_loop: IOLoop,
+) -> None:
+    async def write_for_ever(connection: HTTP1Connection) -> None:
+        await connection.write_headers(OK, {})
+        while True:
+            await connection.write(b"x" * 1_000_000)
+
+    server = Server(on_finish=write_for_ever)
+    with serving(io_loop, server) as peer:
+        peer.socket.send(GET)
+        turns(io_loop, 4)
+        reset(peer.socket)
+        turns(io_loop, 6)
+        assert server.events == ["start_request", "headers_received /a", "finish", "on_close"]
+
+
 def test_a_delegate_that_fails_at_the_close_is_logged(io_loop: IOLoop) -> None:
     class Failing(Recorder):
         def on_connection_close(self) -> None:

@@ -434,7 +434,7 @@ NO_ROOM_SERVER = """
 
 
 def test_a_process_out_of_fds_neither_spins_nor_floods_the_log_and_recovers() -> None:
-    with Family(NO_ROOM_SERVER, nofile=32) as family:
+    with Family(NO_ROOM_SERVER, nofile=48) as family:
         port = int(family.line())
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
         time.sleep(0.1)
@@ -442,7 +442,7 @@ def test_a_process_out_of_fds_neither_spins_nor_floods_the_log_and_recovers() ->
         time.sleep(1.2)
         used = cpu_seconds(family.pid) - used
         lines = family.log().count("can't accept connections for 1 s")
-        assert used < 0.2, f"{used:g} s of CPU in 1.2 s"
+        assert used < 0.3, f"{used:g} s of CPU in 1.2 s"
         assert 1 <= lines <= 3, family.log()
         family.signal(signal.SIGUSR1)
         time.sleep(1.1)  # NO_ROOM_PAUSE
