@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from trace_scenarios import answer, app, get, one, post
@@ -118,6 +119,17 @@ def threads() -> None:
         assert await future == "done"
         thread.join()
         await gen.sleep(0.001)
+
+    run(main)
+
+
+def executors() -> None:
+    async def main(loop: IOLoop) -> None:
+        with ThreadPoolExecutor(1) as executor:
+            future = executor.submit(pow, 2, 10)
+            assert await gen.with_timeout(loop.time() + 5, future) == 1024
+            with contextlib.suppress(ZeroDivisionError):
+                await gen.convert_yielded([executor.submit(divmod, 1, 0)])
 
     run(main)
 
@@ -373,8 +385,8 @@ def end(server: HTTPServer) -> None:
 PROGRAMS: dict[str, Program] = {
     program.__name__: program
     for program in (
-        callbacks, timeouts, failures, threads, other_poller, streams, half_closed, refused,
-        reset_while_writing, reset_while_nobody_looks, no_room, closing_a_server,
+        callbacks, timeouts, failures, threads, executors, other_poller, streams, half_closed,
+        refused, reset_while_writing, reset_while_nobody_looks, no_room, closing_a_server,
         writing_in_pieces, gone_while_waiting, early_answer, trailers, xheaders,
     )
 }  # fmt: skip

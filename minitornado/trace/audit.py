@@ -42,9 +42,14 @@ ON_THE_WAY = frozenset(
 C_SYSCALLS = frozenset({"recv", "send", "setsockopt", "shutdown", "connect"})
 
 # Outside of the package, these are what the trace must tell of.
-SYSCALLS = frozenset(
+OUTSIDE = frozenset(
     {*(("socket", f"socket.{name}") for name in (*C_SYSCALLS, "accept", "close"))}
     | {("ssl", f"SSLSocket.{name}") for name in ("recv", "send", "do_handshake", "unwrap")}
+    | {("threading", "Thread.start"), ("concurrent.futures.thread", "ThreadPoolExecutor.submit")}
+    | {
+        ("concurrent.futures._base", f"Future.{name}")
+        for name in ("add_done_callback", "set_result", "set_exception")
+    }
 )
 
 Key = tuple[str, str]  # module, qualified name
@@ -55,7 +60,7 @@ class Auditor:
 
     def __init__(self, tracer: Tracer) -> None:
         self.tracer = tracer
-        names = {*tracer.table.layers, *(row.module for row in tracer.table.rows)}
+        names = {*tracer.table.layers, *(module for module, _name in OUTSIDE)}
         self.modules = {_file_of(name) for name in names} | ON_THE_WAY
         self._threads: list[_Count] = []
 
@@ -91,7 +96,7 @@ class Auditor:
             if key in rows or (key in told and key not in methods):
                 if told[key] != count:
                     found.append(f"{name} was called {count} times, traced {told[key]}")
-            elif name not in exempt and (key[0] in layers or key in SYSCALLS):
+            elif name not in exempt and (key[0] in layers or key in OUTSIDE):
                 found.append(f"{name} was called {count} times, and has no probe")
         for key in sorted(set(told) - set(calls)):
             if told[key] and key[0] in layers:

@@ -130,7 +130,7 @@ def _causes(trace: Trace) -> Iterator[str]:
 def _fits(run: Event, cause: Event, schedule: Event) -> bool:
     """Tell whether `cause` is what makes a callable run that was scheduled by `schedule`."""
     how = schedule.data["how"]
-    if how == "callback":
+    if how in ("callback", "thread"):
         return cause is schedule
     if how == "timer":
         return (cause.kind, cause.data.get("how")) == ("ready", "timer") and (
@@ -185,7 +185,7 @@ def _conservation(trace: Trace) -> Iterator[str]:
         if schedule.data["how"] == "future":
             if any(trace.filter(kind="resolve", obj=schedule.obj)):
                 yield f"{_at(schedule)} waits for {schedule.obj}, which is done"
-        elif told is not None and handle not in told:
+        elif told is not None and handle not in told and schedule.data["how"] != "thread":
             yield f"{_at(schedule)} has neither run nor waits"
     for handle in sorted(set(told or ()) - waiting):
         yield f"handle {handle} still waits, and the trace says otherwise"

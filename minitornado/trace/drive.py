@@ -11,6 +11,7 @@ time, and then looks whether the loop has something to do.
         ("shutdown", "k1"),      no more to say
         ("close", "k1"),         ("reset", "k1"): without a goodbye
         ("jump", 5.0),           let time pass; ("jump",): up to the next timer
+        ("meanwhile", function), something that happens elsewhere while the loop sleeps
         ("call", function),      let the program do something, in a turn of the loop
     ])
 
@@ -150,6 +151,10 @@ class DrivenPoller:
             if move[0] == "jump":
                 self._clock.now += move[1] if len(move) > 1 else seconds or 0.0
                 return []
+            if move[0] == "meanwhile":
+                move[1]()
+                grace = GRACE
+                continue
             if move[0] == "call":
                 # In the program's name, and not in ours: it is to be seen.
                 self._client.loop.add_callback(move[1])

@@ -38,6 +38,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .canonical import canonical, to_json
+
 T = TypeVar("T")
 
 FORMAT = "minitornado-trace"
@@ -87,7 +89,7 @@ class Event:
     data    what else there is to say:
 
         call      args {name: summary}; segment: 1 if it is the first of a coroutine
-        run       how ("callback", "timer", "fd", "future"), handle (its number), args;
+        run       how ("callback", "timer", "fd", "future", "thread"), handle (its number), args;
                   coroutine: name of the one that Runner.run takes further
         resume    segment: 2, 3, ...; target: what it waited for ("Future#7")
         return    value (a summary); delta {name: [before, after]}: what changed in the receiver
@@ -349,20 +351,15 @@ class Trace:
 
     def canonical(self) -> str:
         """Return the events as JSON lines without their times: two equal runs have equal ones."""
-        lines = []
-        for event in self.events:
-            values = event.to_dict()
-            del values["t"]
-            lines.append(_to_json(values))
-        return "\n".join(lines) + "\n"
+        return canonical(self.events)
 
     def dump(self, path: str | Path) -> None:
         """Write the trace to a file: JSON lines, the header first."""
         header = {"format": FORMAT, "version": VERSION, "meta": self.meta}
         with open(path, "w", encoding="utf-8") as file:
-            file.write(_to_json(header) + "\n")
+            file.write(to_json(header) + "\n")
             for event in self.events:
-                file.write(_to_json(event.to_dict()) + "\n")
+                file.write(to_json(event.to_dict()) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
@@ -419,7 +416,3 @@ def _last(
 def load(path: str | Path) -> Trace:
     """Read a trace that `Trace.dump` wrote."""
     return Trace.load(path)
-
-
-def _to_json(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

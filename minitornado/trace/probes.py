@@ -80,11 +80,12 @@ class Probe(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(Row):
-    """Put a Handle in the place of the callable `arg`.
+    """Put a Handle in the place of the callable `arg`, or of what it has as `held_as`.
 
-    `how` it will be called: "callback", "timer", "fd", "future".  `fd`: the parameter that is
-    the fd; `events`: the one that says for what.  `when`: the parameter that is a deadline.
-    `future`: the one that is waited for.  `recurring`: more than once.
+    `how` it will be called: "callback", "timer", "fd", "future", "thread".  `fd`: the
+    parameter that is the fd; `events`: the one that says for what.  `when`: the one that is a
+    deadline.  `future`: the one that is waited for.  `recurring`: more than once.  `inside`:
+    only where the traced program calls, and not somebody else in the same process.
     """
 
     how: str
@@ -93,7 +94,9 @@ class Schedule(Row):
     events: str | None = None
     when: str | None = None
     future: str | None = None
+    held_as: str | None = None
     recurring: bool = False
+    inside: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +113,14 @@ class Cancel(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Resolve(Row):
-    """Give a Future its result: the parameter `arg`, an exception if `error`."""
+    """Give a Future its result: the parameter `arg`, an exception if `error`.
+
+    `inside`: as for Schedule.
+    """
 
     arg: str
     error: bool = False
+    inside: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -362,7 +362,7 @@ class Recorder(Writer):
             obj = None if handle.known is None else handle.known.name
             if future.done():
                 data["done"] = True
-        else:
+        elif row.how != "thread":
             self._loops_seen.add(args[0])
         passed = function if isinstance(function, Handle) else None
         if passed is not None:

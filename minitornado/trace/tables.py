@@ -48,6 +48,10 @@ def _loop() -> tuple[Row, ...]:
         Probe(loop + "stop", step="stop"),
         Probe(loop + "handle_callback_exception", args=("callback",), step="callback-failed"),
         Probe(loop + "_handle_wake", args=("events",), step="woken"),
+        Schedule("threading:Thread.start", how="thread", arg="self", held_as="_target", inside=True,
+                 layer="loop", step="start-thread"),
+        Schedule("concurrent.futures.thread:ThreadPoolExecutor.submit", how="thread", arg="fn",
+                 inside=True, layer="loop", step="submit"),
         Custom(loop + "time", factory=clock),
         Custom(loop + "close", factory=close_loop, step="close-loop"),
         Probe(P + "waker:Waker.wake", level="chain", step="wake"),
@@ -83,11 +87,17 @@ def _kernel() -> tuple[Row, ...]:
 
 def _future_and_coroutine() -> tuple[Row, ...]:
     future = P + "concurrent:Future."
+    foreign = "concurrent.futures._base:Future."  # of another thread, and awaited here
+    inside: dict[str, Any] = {"inside": True, "layer": "future"}
     return (
         Schedule(future + "add_done_callback", how="future", arg="fn", future="self",
                  step="add-done-callback"),
         Resolve(future + "set_result", arg="result", step="resolve"),
         Resolve(future + "set_exception", arg="exception", error=True, step="resolve"),
+        Schedule(foreign + "add_done_callback", how="future", arg="fn", future="self", **inside,
+                 step="add-done-callback"),
+        Resolve(foreign + "set_result", arg="result", **inside, step="resolve"),
+        Resolve(foreign + "set_exception", arg="exception", error=True, **inside, step="resolve"),
         Probe(P + "gen:Runner.run", level="chain", scope=True, step="runner"),
         Segments(P + "gen:Runner._step", coroutine=lambda runner: runner._coroutine),
         Probe(P + "gen:sleep", step="call-later"),

@@ -68,15 +68,18 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
 
 
 def _schedule(recorder: Recorder, site: Site) -> Wrapper:
-    original, arg = site.original, site.row.arg
+    original, row = site.original, site.row
+    arg, held_as = row.arg, row.held_as
     at = site.positions[arg]
 
     def schedule(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
-        function = site.argument(arg, args, kwargs)
         if lane.muted:
             return original(*args, **kwargs)
-        if function is None:
+        function = site.argument(arg, args, kwargs)
+        if held_as is not None:
+            function = getattr(function, held_as)
+        if function is None or (row.inside and not lane.stack):
             recorder.skip(site)
             return original(*args, **kwargs)
         try:
@@ -84,7 +87,9 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
         except Exception as error:
             recorder.failed(error)
             return original(*args, **kwargs)
-        if arg in kwargs:
+        if held_as is not None:
+            setattr(site.argument(arg, args, kwargs), held_as, handle)
+        elif arg in kwargs:
             kwargs[arg] = handle
         else:
             args = (*args[:at], handle, *args[at + 1 :])
@@ -127,7 +132,9 @@ def _resolve(recorder: Recorder, site: Site) -> Wrapper:
 
     def resolve(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
-        if not lane.muted:
+        if site.row.inside and not lane.stack and not lane.muted:
+            recorder.skip(site)
+        elif not lane.muted:
             value = site.argument(arg, args, kwargs)
             recorder.guard(recorder.resolved, lane, site, args[0], value)
         return original(*args, **kwargs)
