@@ -276,6 +276,16 @@ def test_what_came_up_empty_is_not_asked_again_before_there_is_an_event(io_loop:
         assert run(io_loop, _await(future)) == b"x"
 
 
+def test_pending_tells_whether_bytes_may_be_there(io_loop: IOLoop):
+    with stream_and_peer(io_loop) as (stream, peer):
+        assert stream.pending()  # unknown is yes
+        peer.send(b"ab")
+        assert outcome(stream.read_bytes(1)) == b"a"
+        assert stream.pending()
+        assert outcome(stream.read_bytes(1)) == b"b"
+        assert not stream.pending()
+
+
 def test_an_end_right_behind_a_full_packet_is_seen(io_loop: IOLoop):
     with stream_and_peer(io_loop, read_chunk_size=8) as (stream, peer):
         peer.send(b"12345678")
