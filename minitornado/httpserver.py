@@ -71,8 +71,7 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
     async def close_all_connections(self) -> None:
         """Close every connection, answered or not; done when all have ended."""
         while self._connections:
-            await next(iter(self._connections)).close()
-            # Its serving coroutine has called on_close by now, so the set has shrunk.
+            await self._connections.pop().close()
 
     async def drain(self, timeout: float) -> bool:
         """Let every exchange that has begun end, for `timeout` seconds at most; then close all.

@@ -306,6 +306,8 @@ class HTTPMessageDelegate:
     on_connection_close      ┘
     """
 
+    __slots__ = ()  # one is made for every request; what a subclass saves, this must not undo
+
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         """The head is here.  A Future that is returned holds back the body until it is done."""
 
@@ -321,6 +323,8 @@ class HTTPMessageDelegate:
 
 class HTTPConnection:
     """What an answer is written to: once `write_headers`, any number of `write`, once `finish`."""
+
+    __slots__ = ()  # as HTTPMessageDelegate's
 
     def write_headers(
         self, start_line: ResponseStartLine, headers: Mapping[str, str], chunk: bytes | None = None
