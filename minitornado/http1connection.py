@@ -19,7 +19,6 @@ a delegate that raises.
 
 from __future__ import annotations
 
-import functools
 import socket
 import time
 import zlib
@@ -90,7 +89,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     __slots__ = (
         "_body_length", "_body_timeout", "_chunking_output", "_close_callback", "_deadline",
         "_detached", "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
-        "_finished", "_max_body_size", "_omit_body", "_pending_write", "_read_finished",
+        "_finished", "_head", "_max_body_size", "_omit_body", "_pending_write", "_read_finished",
         "_request_start_line", "_response_started", "_watching", "_write_finished", "context",
         "no_keep_alive", "params", "stream",
     )  # fmt: skip
@@ -112,6 +111,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         # The request.
         self._request_start_line: RequestStartLine | None = None
+        self._head: ReadLines | None = None  # the read that waits, or waited, for it
         self._body_length: int | None = 0  # None: in chunks
         self._read_finished = False
 
@@ -175,12 +175,11 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     async def _read_head(self) -> tuple[RequestStartLine, HTTPHeaders]:
         """Read up to the empty line, parse it, and settle what it decides."""
-        read = ReadLines(b"\r\n\r\n", self.params.max_header_size)
+        self._head = read = ReadLines(b"\r\n\r\n", self.params.max_header_size)
         if self.params.header_timeout is not None:
             # From here to the end of the head, not from byte to byte: else a client that
             # drips would keep a connection for ever.
-            timed_out = functools.partial(self._timed_out, read)
-            self._deadline.start(self.params.header_timeout, timed_out)
+            self._deadline.start(self.params.header_timeout, self._timed_out)
         data = await self.stream.start_read(read)
         while data.startswith(b"\r\n"):
             # An empty line before a request is some client's slip of the pen (RFC 9112 §2.2).
@@ -417,10 +416,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         elif not self._write_finished:
             self.close()
 
-    def _timed_out(self, head: ReadLines | None = None) -> None:
+    def _timed_out(self) -> None:
         """Give up a client that is too slow: with an answer, if it has begun to ask."""
-        gen_log.info("Timeout reading %s from %s", "body" if head is None else "head", self.context)
-        if not self._response_started and (head is None or head.seen):
+        gen_log.info("Timeout reading %s from %s", "head" if self.idle() else "body", self.context)
+        if not self._response_started and self._head is not None and self._head.seen:
             self._write_error(408, "the request took too long")
         self.close()
 

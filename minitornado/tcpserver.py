@@ -38,12 +38,9 @@ class TCPServer:
     """
 
     def __init__(
-        self,
-        io_loop: IOLoop | None = None,
-        ssl_options: Any = None,
-        max_buffer_size: int | None = None,
-        read_chunk_size: int | None = None,
-    ) -> None:
+        self, io_loop: IOLoop | None = None, ssl_options: Any = None,
+        max_buffer_size: int | None = None, read_chunk_size: int | None = None,
+    ) -> None:  # fmt: skip
         self.io_loop = io_loop
         self.ssl_options = ssl_options
         self.max_buffer_size = max_buffer_size
