@@ -371,17 +371,11 @@ class HTTPServerRequest:
     """
 
     def __init__(
-        self,
-        method: str | None = None,
-        uri: str | None = None,
-        version: str = "HTTP/1.0",
-        headers: HTTPHeaders | None = None,
-        body: bytes | None = None,
-        host: str | None = None,
-        files: dict[str, list[HTTPFile]] | None = None,
-        connection: Any = None,
+        self, method: str | None = None, uri: str | None = None, version: str = "HTTP/1.0",
+        headers: HTTPHeaders | None = None, body: bytes | None = None, host: str | None = None,
+        files: dict[str, list[HTTPFile]] | None = None, connection: Any = None,
         start_line: RequestStartLine | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if start_line is not None:
             method, uri, version = start_line
         self.method = method
@@ -507,12 +501,9 @@ def parse_qs_bytes(query: str | bytes) -> dict[str, list[bytes]]:
 
 
 def parse_body_arguments(
-    content_type: str,
-    body: bytes,
-    arguments: dict[str, list[bytes]],
-    files: dict[str, list[HTTPFile]],
-    headers: HTTPHeaders | None = None,
-) -> None:
+    content_type: str, body: bytes, arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]], headers: HTTPHeaders | None = None,
+) -> None:  # fmt: skip
     """Add what a form's `body` holds to `arguments` and `files`.
 
     Urlencoded and multipart forms are understood; other types are left alone.  A malformed
@@ -539,11 +530,9 @@ def _add_arguments(arguments: dict[str, list[bytes]], more: dict[str, list[bytes
 
 
 def parse_multipart_form_data(
-    boundary: bytes,
-    data: bytes,
-    arguments: dict[str, list[bytes]],
+    boundary: bytes, data: bytes, arguments: dict[str, list[bytes]],
     files: dict[str, list[HTTPFile]],
-) -> None:
+) -> None:  # fmt: skip
     """Add the parts of a multipart form to `arguments` and `files` (RFC 7578).
 
     At most MAX_MULTIPART_PARTS are looked at.  What is malformed is a warning in the log, and

@@ -36,13 +36,9 @@ AcceptCallback = Callable[[socket.socket, Any], object]
 
 
 def bind_sockets(
-    port: int,
-    address: str | None = None,
-    family: int = socket.AF_UNSPEC,
-    backlog: int = DEFAULT_BACKLOG,
-    flags: int | None = None,
-    reuse_port: bool = False,
-) -> list[socket.socket]:
+    port: int, address: str | None = None, family: int = socket.AF_UNSPEC,
+    backlog: int = DEFAULT_BACKLOG, flags: int | None = None, reuse_port: bool = False,
+) -> list[socket.socket]:  # fmt: skip
     """Return listening sockets for `port` on all addresses that `address` stands for.
 
     None or "" is every interface.  Port 0 lets the kernel choose, the same for all of them.

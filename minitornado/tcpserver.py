@@ -26,7 +26,7 @@ from typing import Any
 from . import netutil, process
 from .concurrent import Future
 from .ioloop import IOLoop
-from .iostream import BaseIOStream, IOStream
+from .iostream import BaseIOStream, IOStream, Socket
 from .log import app_log
 
 
@@ -65,18 +65,14 @@ class TCPServer:
             self._sockets[sock.fileno()] = sock
             netutil.add_accept_handler(sock, self._handle_connection, io_loop=self.io_loop)
 
-    def add_socket(self, sock: socket.socket) -> None:
+    def add_socket(self, socket: Socket) -> None:
         """Accept connections on one socket."""
-        self.add_sockets([sock])
+        self.add_sockets([socket])
 
     def bind(
-        self,
-        port: int,
-        address: str | None = None,
-        family: int = socket.AF_UNSPEC,
-        backlog: int = netutil.DEFAULT_BACKLOG,
-        reuse_port: bool = False,
-    ) -> None:
+        self, port: int, address: str | None = None, family: int = socket.AF_UNSPEC,
+        backlog: int = netutil.DEFAULT_BACKLOG, reuse_port: bool = False,
+    ) -> None:  # fmt: skip
         """Bind `port`, to be served from `start` on; parameters as for `bind_sockets`."""
         sockets = netutil.bind_sockets(
             port, address=address, family=family, backlog=backlog, reuse_port=reuse_port

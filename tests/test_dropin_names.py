@@ -202,15 +202,10 @@ def find(module: str, name: str) -> Any:
     return found
 
 
-# Not yet so.
-KNOWN = {"tcpserver TCPServer.add_socket": "the parameter is called sock, in Tornado socket"}
-
-
 def rows() -> Iterator[Any]:
     for line in LINES:
         name = line.split("(")[0]
-        marks = [pytest.mark.xfail(strict=True, reason=KNOWN[name])] if name in KNOWN else []
-        yield pytest.param(line, id=name, marks=marks)
+        yield pytest.param(line, id=name)
 
 
 @pytest.mark.parametrize("line", list(rows()))
