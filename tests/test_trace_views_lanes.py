@@ -215,6 +215,7 @@ def test_each_of_two_clients_is_counted_for_itself() -> None:
     whole = Counts(trace)
     assert one["send"] == other["send"] == 1
     assert one["recv"] + other["recv"] == whole["recv"]
+    assert one["polls"] < whole["polls"]  # only those between its first event and its last
 
 
 def test_a_part_that_was_sent_is_counted_as_a_part() -> None:

@@ -168,6 +168,7 @@ def test_a_tree_holds_each_event_once_and_begins_at_the_kernel(name: str) -> Non
     wanted = [e.seq for e in trace if e.of is None and e.kind not in ("poll", "begin", "end")]
     assert sorted(held) == wanted
     assert all(e.kind == "ready" or e.cause is None for e in tree.roots)
+    assert {e.seq for e in trace if e.kind == "ready"} <= {e.seq for e in tree.roots}
     text = tree.text(120)
     assert [int(line[:5]) for line in text.splitlines()] == _walked(tree)
 
@@ -178,6 +179,12 @@ def _walked(tree: Tree) -> list[int]:
         return [event.seq, *(seq for branch in below for seq in walk(branch))]
 
     return [seq for root in tree.roots for seq in walk(root)]
+
+
+def test_what_an_http_server_does_as_a_tcp_server_is_called_so() -> None:
+    text = Tree(recorded("get")[0], level="full").text(120)
+    assert "TCPServer._handle_connection" in text and "HTTPServer.handle_stream" in text
+    assert "HTTPServer._handle_connection" not in text
 
 
 def test_a_chain_longer_than_pythons_stack_is_drawn() -> None:
@@ -241,6 +248,7 @@ def test_what_one_has_and_the_other_lacks_stands_alone() -> None:
     assert "data-received" in added
     assert [left for left, _right in diff.pairs if left is not None] == one.steps
     assert [right for _left, right in diff.pairs if right is not None] == other.steps
+    assert all(left.key == right.key for left, right in diff.pairs if left and right)
     text = diff.text(100)
     assert re.search(r"^ +> +\d+ server +data-received", text, re.M)
     assert text.splitlines()[0].split() == ["GET", "POST"]

@@ -21,7 +21,7 @@ from rich.console import Console
 from test_trace_views_story import NAMES, printed, recorded
 
 from minitornado import iostream
-from minitornado.trace import Trace
+from minitornado.trace import Event, Trace
 from minitornado.trace.views import Stepper
 from minitornado.trace.views.state import State
 from minitornado.trace.views.stepper import source
@@ -158,6 +158,25 @@ def test_source_of_a_loaded_trace_is_found_in_this_package_and_nowhere_else(
     assert source(loaded, of_ours)
     of_theirs = next(e for e in loaded if e.layer == "app" and e.src)
     assert source(loaded, of_theirs) == []
+
+
+def test_no_source_is_shown_of_a_file_that_is_another_by_now() -> None:
+    trace = recorded("get")[0]
+    event = Event(1, "call", "f", mod="minitornado.iostream", src="elsewhere.py:3")
+    assert source(trace, event) == []
+    event.src = "iostream.py:3"
+    assert len(source(trace, event)) == 9
+
+
+def test_the_kernel_watches_what_was_added_until_it_is_deleted() -> None:
+    state = State()
+    for op, events, watched in (
+        ("ADD", "READ", {"c1": "READ"}), ("MOD", "READ|WRITE", {"c1": "READ|WRITE"}),
+        ("DEL", None, {}),
+    ):  # fmt: skip
+        data = {"op": op} if events is None else {"op": op, "events": events}
+        state.apply(Event(1, "syscall", "epoll_ctl", fd="c1", data=data))
+        assert state.watched == watched
 
 
 def test_the_state_of_the_loop_is_what_waits_at_that_moment() -> None:

@@ -427,6 +427,14 @@ def test_a_get_is_told_in_the_order_in_which_it_travels() -> None:
         assert key in keys, key  # an iterator: each is looked for behind the one before
 
 
+def test_what_a_coroutine_does_after_its_wait_was_asked_for_where_it_waited() -> None:
+    story = told("get", req="c1r1")
+    (wait,) = [step.number for step in story if step.event.kind == "yield"]
+    for key in ("enqueue", "resume", "headers-received", "dispatch", "request-end"):
+        (step,) = [step for step in story if step.key == key]
+        assert step.asked == wait, step
+
+
 def test_the_story_of_one_connection_has_nothing_of_another() -> None:
     for conn, other in (("c1", "c2"), ("c2", "c1")):
         for step in told("two clients", conn=conn):
