@@ -520,3 +520,26 @@ def test_a_trace_that_is_stopped_inside_a_callback_is_whole_up_to_there() -> Non
     loop.close()
     assert tracer.trace.check() == []
     assert tracer.trace.events[-1].kind == "run"
+
+
+def test_threads_that_write_and_look_at_once_lose_nothing() -> None:
+    number, each = 4, 500
+    with tracing() as trace:
+        loop = IOLoop(make_current=False)
+
+        def work() -> None:
+            for _ in range(each):
+                loop.add_callback(print)
+                assert trace[len(trace)] is not None
+
+        threads = [threading.Thread(target=work) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        loop.close()
+    schedules = trace.filter(name="IOLoop.add_callback", kind="schedule")
+    assert len(schedules) == number * each
+    assert [event.seq for event in trace] == list(range(1, len(trace) + 1))
+    assert all(trace[event.seq] is event for event in trace)
+    assert len({event.data["handle"] for event in schedules}) == number * each

@@ -166,7 +166,7 @@ class Trace:
         #: What a tracer has written, as tuples of the fields: `events` makes Events of them.
         self.fresh: deque[tuple[Any, ...]] = deque()
         self._events: list[Event] = list(events)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.meta: dict[str, Any] = {} if meta is None else meta
         self.sources: dict[str, str] = {} if whole is None else whole.sources
         self.whole: Trace = self if whole is None else whole
@@ -376,21 +376,22 @@ class Trace:
 
     def _index(self) -> Trace:
         """Bring the indexes up to date: a live trace grows, and one with a ring loses its start."""
-        events = self.events
-        first = events[0] if events else None
-        if self._indexed > len(events) or first is not self._first_indexed:
-            self._by_seq.clear()
-            self._closers.clear()
-            self._children.clear()
-            self._indexed = 0
-            self._first_indexed = first
-        for event in events[self._indexed :]:
-            self._by_seq[event.seq] = event
-            if event.of is not None:
-                self._closers[event.of] = event
-            else:
-                self._children.setdefault(event.parent, []).append(event)
-        self._indexed = len(events)
+        with self._lock:
+            events = self.events
+            first = events[0] if events else None
+            if self._indexed > len(events) or first is not self._first_indexed:
+                self._by_seq.clear()
+                self._closers.clear()
+                self._children.clear()
+                self._indexed = 0
+                self._first_indexed = first
+            for event in events[self._indexed :]:
+                self._by_seq[event.seq] = event
+                if event.of is not None:
+                    self._closers[event.of] = event
+                else:
+                    self._children.setdefault(event.parent, []).append(event)
+            self._indexed = len(events)
         return self
 
 
