@@ -10,6 +10,7 @@ originals are back.  The stack itself knows nothing of this, and pays nothing.
 
 from .drive import drive
 from .events import Event, Trace, load
+from .fork import merge
 from .tracer import Tracer, tracing
 
-__all__ = ["Event", "Trace", "Tracer", "drive", "load", "tracing"]
+__all__ = ["Event", "Trace", "Tracer", "drive", "load", "merge", "tracing"]

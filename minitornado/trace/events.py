@@ -263,6 +263,13 @@ class Trace:
             event = self.get(up if up is not None else event.cause)
         return event
 
+    def restart(self) -> None:
+        """Forget all events: a child begins its own trace, whatever a lock of its parent's says."""
+        self._lock = threading.RLock()
+        self.fresh.clear()
+        self._events.clear()
+        self._indexed = 1
+
     # ---- a bound ----
 
     def prune(self, each: int, ended: int) -> int:

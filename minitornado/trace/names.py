@@ -36,6 +36,7 @@ class Names:
     def __init__(
         self, package: str, describe: Mapping[str, Callable[[Any], str]], heads: bool
     ) -> None:
+        self.process = ""  # put before names of roles; a child has its own
         self._package = package
         self._describe = describe
         self._heads = heads
@@ -72,12 +73,12 @@ class Names:
     def count(self, kind: str) -> str:
         """Return the next name of a kind: "Future#1", "Future#2", ..."""
         self._counts[kind] += 1
-        return f"{kind}#{self._counts[kind]}"
+        return f"{self.process}{kind}#{self._counts[kind]}"
 
     def next(self, role: str) -> str:
         """Return the next name of a role: "c1", "c2", ..."""
         self._counts[role] += 1
-        return f"{role}{self._counts[role]}"
+        return f"{self.process}{role}{self._counts[role]}"
 
     # ---- fds ----
 

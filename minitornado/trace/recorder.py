@@ -124,6 +124,11 @@ class Recorder(Writer):
             counts[str(site.mod), site.name] += site.unwritten
         return counts
 
+    def become_child(self) -> None:
+        """Go on in the child: its connections and fds are its own."""
+        super().become_child()
+        self.names.process = self.process
+
     # ---- brackets ----
 
     def open(
@@ -179,11 +184,9 @@ class Recorder(Writer):
         error: BaseException | None = None,
     ) -> None:
         """Close a bracket: `kind` is "return" or "done" with a value, or "raise" with an error."""
-        if opened is None:
+        if not self._pop(lane, opened):
             return
-        lane.stack.pop()
-        if not self.on:  # the trace was stopped inside this bracket, which stays open
-            return
+        assert opened is not None
         try:
             data: dict[str, Any] = {}
             if error is not None:
@@ -201,6 +204,17 @@ class Recorder(Writer):
             )  # fmt: skip
         except Exception as failure:
             self.failed(failure)
+
+    def _pop(self, lane: Lane, opened: Open | None) -> bool:
+        """Leave a bracket; return whether its end is to be written.
+
+        It is not, if it could not be opened, or if its opener stands in the trace of another
+        process; and if the trace was stopped inside of it.
+        """
+        if opened is None or not lane.stack or lane.stack[-1] != opened.seq:
+            return False
+        lane.stack.pop()
+        return self.on
 
     def state(self, receiver: Any) -> tuple[Any, ...] | None:
         """Return the state of a receiver that is watched; None of others, or while it is made."""
@@ -538,7 +552,7 @@ class Recorder(Writer):
             self._end_connection(lane, fd)
 
     def _accepted(self, sock: Any) -> str:
-        name = self.names.next("accepted c").removeprefix("accepted ")
+        name = self.names.next("accepted c").replace("accepted ", "")
         self.names.set_fd(sock.fileno(), name)
         return name
 
@@ -610,11 +624,9 @@ class Recorder(Writer):
         self, lane: Lane, opened: Open | None, sleep: Suspension, waits_for: Any, src: str | None
     ) -> None:
         """Close the bracket of a segment: the coroutine waits, at the line `src`."""
-        if opened is None:
+        if not self._pop(lane, opened):
             return
-        lane.stack.pop()
-        if not self.on:
-            return
+        assert opened is not None
         try:
             site = opened.site
             sleep.conn, sleep.req = lane.conn, lane.req

@@ -60,6 +60,9 @@ class Writer:
         self._first = Lane("loop")
         self._loops: list[Lane] = []
         self._threads = itertools.count(1)
+        self.process = ""  # the name of a child, put before all names of its own
+        self._forks = itertools.count(1)
+        self._fork: tuple[int, str] = (0, "")  # the last: seq of its event, name of the child
         self._off = Lane("off")
         self._off.muted = True
 
@@ -78,18 +81,18 @@ class Writer:
         try:
             return self._lanes.lane  # type: ignore[no-any-return]
         except AttributeError:
-            lane = self._lanes.lane = Lane(f"thread-{next(self._threads)}")
+            lane = self._lanes.lane = Lane(f"{self.process}thread-{next(self._threads)}")
             return lane
 
     def is_loops(self, lane: Lane) -> None:
         """This lane polls: it is a loop's, and is called so."""
         if lane in self._loops:
             return
-        name = "loop" if not self._loops else f"loop{len(self._loops) + 1}"
+        name = f"{self.process}loop{len(self._loops) + 1 if self._loops else ''}"
         self._loops.append(lane)
         if lane.name != name:
             if name == self._first.name:  # the thread that began the trace only watches
-                self._rename(self._first, "main")
+                self._rename(self._first, self.process + "main")
             self._rename(lane, name)
 
     def _rename(self, lane: Lane, name: str) -> None:
@@ -97,6 +100,29 @@ class Writer:
             if event.lane == lane.name:
                 event.lane = name
         lane.name = name
+
+    # ---- processes ----
+
+    def fork(self) -> None:
+        """Write that the process forks."""
+        if self.on:
+            name = f"{self.process}p{next(self._forks)}."
+            lane = self.lane()
+            seq = self.emit(lane, "fork", "fork", None, "kernel", step="fork", data={"value": name})
+            self._fork = seq, name
+
+    def become_child(self) -> None:
+        """Go on in the child, with an empty trace and names of its own."""
+        if self.on:
+            seq, self.process = self._fork
+            self.trace.restart()
+            self.trace.meta |= {"process": self.process, "forked": seq}
+            self._forks = itertools.count(1)
+            self._loops.clear()
+            lane = self._first = self.lane()
+            lane.name, lane.turn = self.process + "loop", 0
+            lane.stack.clear()  # the brackets that are open are closed by the parent
+            self.emit(lane, "begin", "process", None, "kernel", seq, step="process")
 
     # ---- events ----
 

@@ -1,0 +1,75 @@
+"""A process that forks: each child writes a trace of its own, and they can be made one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from trace_scenarios import SCRIPTS, app
+
+from minitornado.httpserver import HTTPServer
+from minitornado.ioloop import IOLoop
+from minitornado.trace import Trace, Tracer, drive, load, merge
+
+pytestmark = pytest.mark.deadline(30)
+
+CHILDREN = 2
+
+
+def serve() -> None:
+    server = HTTPServer(app)
+    drive(server, SCRIPTS["get"])
+    server.stop()
+    assert server.io_loop is not None
+    server.io_loop.close()
+
+
+def forked(folder: Path) -> tuple[Trace, list[Trace]]:
+    """Trace a parent and its children, each of which serves a request."""
+    tracer = Tracer().start()
+    loop = IOLoop(make_current=False)
+    pids = []
+    for number in range(CHILDREN):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                serve()
+                tracer.stop().dump(folder / f"{number}.jsonl")
+                status = 0
+            finally:
+                os._exit(status)
+        pids.append(pid)
+    for pid in pids:
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    serve()
+    loop.close()
+    parent = tracer.stop()
+    return parent, [load(folder / f"{number}.jsonl") for number in range(CHILDREN)]
+
+
+def test_a_child_begins_because_of_the_fork_and_has_names_of_its_own(tmp_path: Path) -> None:
+    parent, children = forked(tmp_path)
+    forks = list(parent.filter(kind="fork"))
+    assert [fork.data["value"] for fork in forks] == ["p1.", "p2."]
+    assert parent.connections() == ["c1"]
+    for child, fork in zip(children, forks, strict=True):
+        name = fork.data["value"]
+        first = child.events[0]
+        assert (first.kind, first.name, first.cause) == ("begin", "process", fork.seq)
+        assert {event.lane for event in child} == {f"{name}loop"}
+        assert child.connections() == [f"{name}c1"]
+        assert child.events[0].seq > fork.seq
+
+
+def test_the_traces_of_all_processes_make_one(tmp_path: Path) -> None:
+    parent, children = forked(tmp_path)
+    whole = merge(parent, children)
+    assert len(whole) == len(parent) + sum(len(child) for child in children)
+    assert whole.check() == []
+    assert sorted(whole.connections()) == ["c1", "p1.c1", "p2.c1"]
+    for event in whole.filter(kind="begin", name="process"):
+        assert event.cause is not None and whole[event.cause].kind == "fork"
+    apps = {event.req for event in whole.filter(kind="call", name="app")}
+    assert apps == {"c1r1", "p1.c1r1", "p2.c1r1"}
