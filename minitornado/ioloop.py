@@ -142,6 +142,7 @@ class IOLoop:
         self._time_func = time_func or time.monotonic
         self._handlers: dict[int, tuple[Any, Handler]] = {}
         self._events: dict[int, int] = {}  # reported by the last poll, not handled yet
+        self._unknown: set[int] = set()  # fds reported that have no handler
         self._callbacks: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._timeouts: list[tuple[float, int, _Timeout]] = []  # a heap
         self._due: deque[_Timeout] = deque()  # taken off it, to be run in this turn
@@ -231,7 +232,7 @@ class IOLoop:
         return None
 
     def _run(self, function: Callable[..., object], *args: object) -> None:
-        """Call into the program: the only line of this module that does."""
+        """Call into the program, and see to what it raises."""
         try:
             result = function(*args)
             if result is not None:
@@ -276,6 +277,7 @@ class IOLoop:
         self._handlers.clear()
         self._callbacks.clear()
         self._timeouts.clear()
+        self._due.clear()
         if IOLoop.current(instance=False) is self:
             IOLoop.clear_current()
 
@@ -467,8 +469,11 @@ class IOLoop:
         self._waker.consume()
 
     def _handle_unknown(self, fd: int, events: int) -> None:
-        # A child process keeps a copy of an fd that was closed before it was removed.
-        gen_log.error("fd %d is ready, and nobody handles it any more", fd)
+        # A child process keeps a copy of an fd that was closed before it was removed: the
+        # kernel goes on telling, at every turn, and nobody can make it stop.  One line will do.
+        if fd not in self._unknown:
+            self._unknown.add(fd)
+            gen_log.error("fd %d is ready, and nobody handles it any more", fd)
 
 
 def _set_wakeup_fd(fd: int) -> int:

@@ -16,7 +16,7 @@ again and again.  A connection's fd isn't known to the loop before one of the tw
 
 Tornado 4.4: tornado/iostream.py.  Left out: the callback-taking twin of each method,
 `streaming_callback`, PipeIOStream, `start_tls`.  SSLIOStream is in ssliostream.py, and can be
-imported from here; `ssl` takes longer to load than all of this package, so it is loaded when used.
+imported from here; it is loaded when it is used, since a server without TLS can do without `ssl`.
 """
 
 from __future__ import annotations
@@ -330,7 +330,7 @@ class BaseIOStream:
             self._bytes_flushed += sent
             while self._write_futures and self._write_futures[0][0] <= self._bytes_flushed:
                 self._write_futures.popleft()[1].set_result(None)
-            if self._closed or sent < size:  # a Future's callback may have closed us
+            if sent < size:
                 return
         if self._eof:
             # The peer has said its last byte, and has got ours: unless who waited for that has
@@ -471,7 +471,8 @@ class IOStream(BaseIOStream):
     def connect(self, address: Any, server_hostname: str | None = None) -> Future[IOStream]:
         """Connect to `address`, a tuple (or a path) as for `socket.connect`; resolve with self.
 
-        Names are not looked up.  `write` may be called before it is done.
+        Give numbers: a name would be looked up by the system, while everybody waits.  `write`
+        may be called before the connection stands.
         """
         future: Future[IOStream] = Future()
         self._connecting = True
@@ -501,8 +502,7 @@ class IOStream(BaseIOStream):
             self._maybe_readable = False
             return None
         # Less than we asked for: the kernel has no more.  What comes from now on, epoll tells.
-
-        if chunk and len(chunk) < self.read_chunk_size:
+        if len(chunk) < self.read_chunk_size:
             self._maybe_readable = False
         return chunk
 
@@ -532,8 +532,6 @@ class IOStream(BaseIOStream):
             gen_log.warning("Connect error on fd %s: %s", self.socket.fileno(), error)
             return self.close(exc_info=error)
         self._connecting = False
-        if not self._write_buffer:
-            self._drop_io_state(IOLoop.WRITE)
         future, self._connect_future = self._connect_future, None
         if future is not None:
             future.set_result(self)
