@@ -6,6 +6,7 @@ nothing, and never a traceback.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import doctest
 import errno
@@ -32,6 +33,7 @@ from minitornado.cli import arguments, main, output, serve, trace
 from minitornado.cli.output import Complaint
 from minitornado.cli.views import NAMES as VIEWS
 from minitornado.demo.application import ROUTES
+from minitornado.ioloop import IOLoop
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = 30.0  # seconds for a command on a loaded machine; none needs two on a free one
@@ -288,6 +290,38 @@ def test_ctrl_c_does_not_wait_long_for_a_slow_answer_and_a_second_one_not_at_all
         assert process.end(signal.SIGINT) in (130, 0)
         assert time.monotonic() - begun < 8
         assert "Traceback" not in process.text
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Put back what `serve` sets for the process, and give it a loop of its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    loop = IOLoop(make_current=True)
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    loop.close(all_fds=True)
+
+
+@pytest.mark.deadline(20)
+def test_a_signal_stops_it_that_comes_right_before_the_loop_falls_asleep(signals: None):
+    serving = serve._Serving(argparse.Namespace(no_trace=True))
+    serving.catch_signals()
+    fd = signal.set_wakeup_fd(-1)
+    os.write(fd, bytes([signal.SIGINT]))  # all that happens before Python's next step
+    serving.run()
+    os.close(fd)
+
+
+@pytest.mark.deadline(20)
+def test_a_signal_stops_it_that_comes_in_the_middle_of_the_tracer(
+    signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(
+        "minitornado.trace.views.Live.__call__", lambda self, event: os.kill(os.getpid(), 2)
+    )
+    assert main(["serve", "--port", "0"]) == 0
 
 
 def test_a_taken_port_gets_one_sentence():

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import logging
+import os
 import signal
 import socket
 import sys
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, which is a good end: 0."""
     sockets = listen(options.address, options.port)
     serving = _Serving(options)
+    serving.catch_signals()
     _log_to_stderr(serving)
     # The trace begins before the server listens, so it knows everything that is registered.
     tracer = None if options.no_trace else _start_tracer(serving, options.level)
@@ -61,11 +63,22 @@ class _Serving:
         self.server = DemoServer() if options.no_trace else HTTPServer(application)
         self.stopping = False  # since a signal has come, or nobody reads the log
         self._error: BaseException | None = None
+        # A byte in this pipe stops the loop.  `add_callback` would do, but it may be traced, and
+        # who asks for the stop may have interrupted the tracer, or be called by it.
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self.loop.add_handler(self._reader, self._on_stop, IOLoop.READ)
+
+    def catch_signals(self) -> None:
+        """Let SIGINT and SIGTERM stop the server."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        # Python runs handlers between two of its steps.  A signal that comes right before the
+        # loop falls asleep would wait for its next event; so the byte is written in C, at once.
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def run(self) -> None:
         """Turn the loop until somebody stops it."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
         self.loop.start()
         if self._error is not None:
             raise self._error
@@ -75,7 +88,7 @@ class _Serving:
         if not self.stopping:
             self.stopping = True
             self._error = error
-            self.loop.add_callback_from_signal(self._drain)
+            os.write(self._writer, b"\0")
 
     def _on_signal(self, number: int, _frame: object) -> None:
         # A handler that blocks keeps the loop from hearing the first one; the second ends it.
@@ -83,7 +96,8 @@ class _Serving:
             raise KeyboardInterrupt
         self.stop()
 
-    async def _drain(self) -> None:
+    async def _on_stop(self, fd: int, _events: int) -> None:
+        self.loop.remove_handler(fd)
         self.server.stop()
         await self.server.drain(DRAIN_SECONDS)
         self.loop.stop()
