@@ -8,6 +8,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
+from minitornado.classroom.exercises.actors import errors_logged
 from minitornado.classroom.exercises.kernel import Kernel
 from minitornado.classroom.exercises.lab import Lab, Unexpected, diagnosis
 from minitornado.ioloop import IOLoop
@@ -130,8 +131,25 @@ def test_timeout_that_a_callback_removes(lab: Lab) -> None:
     scene = Scene(lab)
     handle = scene.timeout("T")
     scene.add("A", then=lambda: scene.loop.remove_timeout(handle))
-    scene.run()
+    with errors_logged() as errors:
+        scene.run()
     scene.expect("A runs")
+    lab.check(not errors, f"expected nothing in the log, got {errors[:1]}")
+
+
+def test_removing_one_that_has_run_does_nothing(lab: Lab) -> None:
+    """A timeout has run, and somebody removes it afterwards.
+
+    It is over; the loop must not count it among the dead that are still in its heap.
+    """
+    scene = Scene(lab)
+    handle = scene.timeout("T")
+    scene.run()
+    scene.expect("T runs")
+    lab.step("remove_timeout(T)")
+    scene.loop.remove_timeout(handle)
+    dead = scene.loop._cancelled_timeouts
+    lab.check(not dead, f"expected no dead timeout in the heap, the loop counts {dead}")
 
 
 def test_timeout_that_a_callback_makes_due(lab: Lab) -> None:
@@ -279,6 +297,18 @@ def removed_runs(lab: Lab) -> str | None:
     if "T" in scene.turn():
         return ("A callback of this turn has removed the timeout, and you ran it all the same: "
                 "ask whether its callback is still there when its turn comes.")
+    return None
+
+
+@diagnosis("M08", "IOLoop._work")
+def holds_on(lab: Lab) -> str | None:
+    scene = Scene(Lab())
+    handle = scene.timeout("T")
+    if scene.turn() == "T":
+        scene.loop.remove_timeout(handle)
+        if scene.loop._cancelled_timeouts:
+            return ("The timeout has run and still has its callback: removing it later looks like "
+                    "removing one that waits. Let go of the callback once it has run.")
     return None
 
 

@@ -157,6 +157,8 @@ def test_removed_ones_that_left_are_counted_off(lab: Lab) -> None:
     heap = scene.loop._timeouts
     scene.loop.remove_timeout(handles[0])
     lab.facts["rebuilt"] = scene.loop._timeouts is not heap
+    dead = scene.loop._cancelled_timeouts
+    lab.check(lab.facts["rebuilt"] or dead == 1, f"expected 1 dead timeout, the loop counts {dead}")
     lab.check(not lab.facts["rebuilt"], "expected 1 dead timeout of 4 to stay where it is; the "
                                         "heap was built anew")
 

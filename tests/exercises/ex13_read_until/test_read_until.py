@@ -153,6 +153,21 @@ def test_already_buffered_needs_no_syscall(lab: Lab) -> None:
     lab.check(len(calls) == 1, f"expected no syscall for a buffered message, got: {calls[0]}")
 
 
+def test_next_request_comes_later(lab: Lab) -> None:
+    """A request is here when it is asked for; the next one comes later.
+
+    The first read needed no event; the second has to wait for one.
+    """
+    client, reader = connected(lab)
+    lab.step("the client sends a request, 28 bytes")
+    client.arrive(REQUEST)
+    reader.read_until(END)
+    reader.expect(REQUEST)
+    reader.read_until(END)
+    client.sends(REQUEST)
+    reader.expect(REQUEST)
+
+
 def test_second_read_is_refused(lab: Lab) -> None:
     """A second read begins while the first one waits.
 
@@ -199,11 +214,11 @@ def test_two_packets_real(lab: Lab) -> None:
         reader = Reader(lab, IOStream(ours, io_loop=loop))
         reader.read_until(END)
         lab.facts |= {"seen": REQUEST, "newest": REQUEST[-1:]}
-        for piece in (REQUEST[:-1], REQUEST[-1:]):
+        for piece, sent in ((REQUEST[:-1], 27), (REQUEST[-1:], 28)):
             lab.step(f"the client sends {shown(piece)}; the loop turns")
-            before = reader.stream.buffered()
             theirs.sendall(piece)
-            turn_until(loop, lambda before=before: reader.done or reader.stream.buffered() > before)
+            turn_until(loop, lambda sent=sent: (
+                reader.done or len(reader.stream._read_buffer) == sent))
         reader.expect(REQUEST)
     finally:
         theirs.close()
@@ -242,6 +257,18 @@ def waits_first(lab: Lab) -> str | None:
     if lab.facts["in_buffer"] and not lab.facts["done"] and not lab.facts["recvs"]:
         return ("Nothing more will ever arrive: the request is in your buffer already. Look "
                 "there first, and wait only if it is not enough.")
+    return None
+
+
+@diagnosis("M16", "BaseIOStream.start_read")
+def asks_nobody(lab: Lab) -> str | None:
+    client, reader = connected(Lab())
+    client.arrive(REQUEST)
+    reader.read_until(END)
+    reader.read_until(END)
+    if not reader.done and client.socket.fd not in client.kernel.poller.watched:
+        return ("Your buffer is empty, and the kernel has nothing either: somebody must ask the "
+                "loop for READ, or nobody is told when the next request comes.")
     return None
 
 

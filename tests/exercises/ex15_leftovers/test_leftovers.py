@@ -126,6 +126,55 @@ def test_idle_stream_learns_of_the_end(lab: Lab) -> None:
     lab.check(reader.stream.closed(), "expected the stream to be closed; it is open")
 
 
+def test_close_callback_hears_of_the_end_when_all_is_read(lab: Lab) -> None:
+    """A close callback; a request in the buffer; it is read, and the client leaves.
+
+    While there was something in store, READ was not wanted; now it is how we learn of the end.
+    """
+    client, reader = crowded(lab)
+    lab.step("set_close_callback")
+    reader.stream.set_close_callback(lambda: lab.event("the close callback is called"))
+    client.sends(ONE[:10])  # unwanted: READ is dropped
+    reader.read_until(END)
+    reader.expect(TWO)
+    reader.read_bytes(10)
+    reader.expect(ONE[:10])
+    client.leaves()
+    lab.check("the close callback is called" in lab.events, "expected the close callback to be "
+                                                            "called; it is not")
+
+
+def test_read_until_close_while_we_still_write(lab: Lab) -> None:
+    """The client sends a request, and then its end; our answer to another is still on its way.
+
+    For whoever reads to the end, this is the end.
+    """
+    client, reader = connected(lab)
+    client.socket.room = 0
+    lab.step("write(b'answer'), without room; read_until_close()")
+    reader.stream.write(b"answer")
+    future = reader.stream.read_until_close()
+    client.sends(ONE)
+    client.leaves()
+    got = future.result() if future.done() and future.exception() is None else future
+    lab.check(got == ONE, f"expected {ONE[:12]!r}…, got {got!r}")
+
+
+def test_nonsense_costs_its_own_read_only(lab: Lab) -> None:
+    """read_until("a str"): there is no such thing in bytes.
+
+    The read fails, with the reason; the next one is as good as ever.
+    """
+    client, reader = connected(lab)
+    lab.step("read_until('a str')")
+    future = reader.stream.read_until("a str")  # type: ignore[arg-type]
+    client.sends(ONE)
+    lab.check(future.done() and isinstance(future.exception(), TypeError),
+              f"expected the read to fail with TypeError, got {future!r}")
+    reader.read_until(END)
+    reader.expect(ONE)
+
+
 def test_leftovers_outlive_the_connection(lab: Lab) -> None:
     """The client leaves while 100 bytes are waited for; a request is in the buffer.
 
@@ -290,8 +339,9 @@ def hoards(lab: Lab) -> str | None:
     recvs = client.socket.recvs
     client.sends(TWO)
     if client.socket.recvs > recvs:
-        return (f"Nobody reads, and you took what came: {reader.stream.buffered()} bytes wait in "
-                "your memory now, where nothing slows the client down.")
+        size = len(reader.stream._read_buffer)
+        return (f"Nobody reads, and you took what came: {size} bytes wait in your memory now, "
+                "where nothing slows the client down.")
     return None
 
 
@@ -304,6 +354,20 @@ def deaf(lab: Lab) -> str | None:
     if not reader.stream.closed():
         return ("The buffer is empty and nobody reads, so you stopped listening: the client has "
                 "left, and you will find out when you write.")
+    return None
+
+
+@diagnosis("M19", "BaseIOStream._finish_read")
+def deaf_when_empty(lab: Lab) -> str | None:
+    client, reader = crowded(Lab())
+    reader.stream.set_close_callback(lambda: None)
+    client.sends(ONE[:10])
+    reader.read_until(END)
+    reader.read_bytes(10)
+    watched = client.kernel.poller.watched.get(client.socket.fd, 0)
+    if reader.got == ONE[:10] and not watched & IOLoop.READ:
+        return ("Everything is read, somebody has a close callback, and READ is not asked for any "
+                "more: who would hear the client leave? Ask again when the buffer is empty.")
     return None
 
 

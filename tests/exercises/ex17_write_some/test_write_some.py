@@ -45,6 +45,7 @@ def test_big_reply_adds_then_removes_write(lab: Lab) -> None:
     scene.client.takes(5000)
     scene.expect_sent(BIG)
     lab.check(not scene.wants_write(), "expected WRITE not to be asked for any more")
+    lab.check(not scene.stream.closed(), "expected the stream to stay open; it is closed")
 
 
 def test_no_byte_lost_and_none_twice(lab: Lab) -> None:
@@ -374,6 +375,7 @@ class Scene:
         self.lab.check(isinstance(future.exception(), StreamClosedError),
                        f"expected StreamClosedError, got {future.exception()!r}")
         self.lab.check(self.stream.closed(), "expected the stream to be closed; it is open")
+        self.lab.check(not self.stream.writing(), "expected the buffer to be empty: it is over")
 
 
 class CountingBuffer(bytearray):

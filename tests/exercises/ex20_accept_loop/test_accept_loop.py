@@ -99,6 +99,19 @@ def test_no_fd_left_backs_off(lab: Lab) -> None:
     scene.expect("client 1")
 
 
+def test_any_other_failure_is_told(lab: Lab) -> None:
+    """accept fails with EINVAL: the socket does not listen at all.
+
+    That is a mistake, not the weather: it belongs into the log.
+    """
+    scene = Scene(lab, max_polls=3)
+    lab.step("accept fails with EINVAL; the loop turns")
+    scene.listener.fail(errno.EINVAL)
+    scene.run(quietly=True)
+    lab.check(any("OSError(22" in error for error in scene.errors),
+              f"expected the error in the log, got {scene.errors[:1]}")
+
+
 def test_server_that_stops_while_accepting(lab: Lab) -> None:
     """Two clients knock; what the first wants is that the server stops.
 
@@ -265,6 +278,17 @@ def door_stays_shut(lab: Lab) -> str | None:
     return None
 
 
+@diagnosis("M20", "add_accept_handler")
+def pauses_for_anything(lab: Lab) -> str | None:
+    scene = Scene(Lab(), max_polls=3)
+    scene.listener.fail(errno.EINVAL)
+    scene.run(quietly=True)
+    if not any("OSError(22" in error for error in scene.errors):
+        return ("The socket does not listen (EINVAL), and you treated it as a full house: only "
+                "NO_ROOM passes by itself, anything else is a mistake to be told.")
+    return None
+
+
 @diagnosis("M21", "add_accept_handler")
 def accepts_on(lab: Lab) -> str | None:
     scene = Scene(Lab())
@@ -294,9 +318,11 @@ class Doorkeeper(TCPServer):
 class Scene:
     """A server with one listening socket, on a scripted kernel; who is let in becomes an event."""
 
-    def __init__(self, lab: Lab, patience: float = float("inf")) -> None:
+    def __init__(
+        self, lab: Lab, patience: float = float("inf"), max_polls: int = MAX_POLLS
+    ) -> None:
         self.lab = lab
-        self.kernel = Kernel(lab, patience)
+        self.kernel = Kernel(lab, patience, max_polls)
         self.listener: ScriptedListener = self.kernel.listen()
         self.server = Doorkeeper(io_loop=self.kernel.loop)
         self.server.handle_stream = self._let_in  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ from minitornado.classroom.exercises.actors import (
     answer,
     answers,
     ask_for_real,
+    errors_logged,
     get,
     post,
 )
@@ -114,13 +115,25 @@ def test_application_that_is_both(lab: Lab) -> None:
 
 
 def test_callable_is_still_called(lab: Lab) -> None:
-    """A plain application, and a body.
+    """A plain application, and a form.
 
     The other kind works as it did in ex25.
     """
-    client = Site(lab, lambda request: answer(request, request.body)).connect()
-    client.sends(post(b"hello"))
+    client = Site(lab, lambda request: answer(request, request.arguments["a"][0])).connect()
+    client.sends(post(b"a=hello", content_type="application/x-www-form-urlencoded"))
     lab.check(answers(client) == ["200 hello"], f"expected 200 hello, got {answers(client)}")
+
+
+def test_callable_and_a_client_that_leaves(lab: Lab) -> None:
+    """A plain application; the client leaves in the middle of the body.
+
+    Nobody was called, so nobody is to be told.
+    """
+    client = Site(lab, answer).connect()
+    client.sends(post(b"hello")[:-3])
+    with errors_logged() as errors:
+        client.leaves()
+    lab.check(not errors, f"expected nothing in the log, got {errors[:1]}")
 
 
 def test_proxy_says_who_it_is(lab: Lab) -> None:

@@ -117,6 +117,8 @@ def test_connections_are_counted_and_forgotten(lab: Lab) -> None:
     for left, client in ((2, idle), (1, cut), (0, waiting)):
         client.leaves()
         scene.expect_connections(left)
+    timeouts = [entry for entry in scene.site.kernel.loop._timeouts if entry[2].callback]
+    lab.check(not timeouts, f"expected no timeout to be left, {len(timeouts)} are: close _deadline")
 
 
 def test_close_all_connections(lab: Lab) -> None:
@@ -133,6 +135,24 @@ def test_close_all_connections(lab: Lab) -> None:
     scene.site.kernel.run()
     lab.check(all(client.socket.closed for client in clients), "expected both to be closed")
     scene.expect_connections(0)
+
+
+def test_who_is_idle_may_be_closed(lab: Lab) -> None:
+    """One client is idle, one waits for a slow answer; the server closes those that are idle.
+
+    An exchange that has begun may end: the server must know which it is at.
+    """
+    scene = Scene(lab)
+    idle, waiting = scene.connect("client 1"), scene.connect("client 2")
+    waiting.sends(get("/slow"))
+    lab.step("close_if_idle() of both connections; the loop turns")
+    for conn in list(scene.site.server._connections):
+        conn.close_if_idle()
+    scene.site.kernel.run()
+    lab.check(idle.socket.closed, "expected the idle connection to be closed")
+    lab.check(not waiting.socket.closed, "expected the other one to wait for its answer")
+    scene.answer_slow()
+    lab.check(answers(waiting) == ["200 /slow"], f"expected 200 /slow, got {answers(waiting)}")
 
 
 def test_thousand_pipelined_requests_let_others_in(lab: Lab) -> None:
@@ -290,6 +310,18 @@ def never_forgets(lab: Lab) -> str | None:
     return None
 
 
+@diagnosis("M19", "HTTPServer.on_close")
+def removes_twice(lab: Lab) -> str | None:
+    scene = Scene(Lab())
+    scene.connect()
+    scene.site.server._connections.clear()
+    with contextlib.suppress(KeyError):
+        scene.site.server.on_close(None)  # type: ignore[arg-type]
+        return None
+    return ("Who closes all connections takes each out of the set first; then it ends, and you "
+            "take it out once more: KeyError. Forgetting twice must do no harm.")
+
+
 @diagnosis("M19", "HTTP1ServerConnection._server_request_loop")
 def end_untold(lab: Lab) -> str | None:
     scene = Scene(Lab())
@@ -350,6 +382,29 @@ def mistake_untold(lab: Lab) -> str | None:
         logged = "a line in the log" if errors else "not a word in the log"
         return (f"The serving coroutine has ended with {logged}, and the connection is open: the "
                 "client waits for nobody. Close what you do not serve any more.")
+    return None
+
+
+@diagnosis("M19", "HTTP1ServerConnection._server_request_loop")
+def exchange_untold(lab: Lab) -> str | None:
+    scene = Scene(Lab())
+    client = scene.connect()
+    client.sends(get("/slow"))
+    (conn,) = scene.site.server._connections
+    conn.close_if_idle()
+    if client.socket.closed:
+        return ("A request was being answered, and the connection was closed as idle: the server "
+                "asks _exchange, and nobody has told it which exchange it is at.")
+    return None
+
+
+@diagnosis("M19", "HTTP1ServerConnection._server_request_loop")
+def deadline_left(lab: Lab) -> str | None:
+    scene = Scene(Lab())
+    scene.connect().leaves()
+    if any(entry[2].callback for entry in scene.site.kernel.loop._timeouts):
+        return ("The client has left, and its deadline still waits on the loop, for an hour, with "
+                "all that it holds. Close _deadline at the end.")
     return None
 
 

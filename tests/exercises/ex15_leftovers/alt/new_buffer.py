@@ -6,6 +6,8 @@ class BaseIOStream:
         answer, rest = self._read_buffer[:end], self._read_buffer[end:]
         self._read_buffer = bytearray(rest)
         self._read, future, self._read_future = None, self._read_future, None
+        if not rest and self._close_callback is not None:
+            self._add_io_state(IOLoop.READ)
         future.set_result(bytes(answer))
 
     def _handle_read(self):
@@ -16,6 +18,9 @@ class BaseIOStream:
             except UnsatisfiableReadError as error:
                 self._fail_read(StreamClosedError(error))
                 self.close(error)
+                return
+            except Exception as error:
+                self._fail_read(error)
                 return
             if end is None and gone:
                 self._fail_read(StreamClosedError(self.error))

@@ -6,6 +6,8 @@ class BaseIOStream:
         future, self._read_future, self._read = self._read_future, None, None
         data = bytes(self._read_buffer[:end])
         del self._read_buffer[:end]
+        if self._close_callback and not self._read_buffer:
+            self._add_io_state(IOLoop.READ)
         future.set_result(data)
 
     def _handle_unwanted(self):

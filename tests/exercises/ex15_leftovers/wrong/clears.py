@@ -7,4 +7,6 @@ class BaseIOStream:
         self._read_buffer.clear()
         future = self._read_future
         self._read = self._read_future = None
+        if self._close_callback and not self._read_buffer:
+            self._add_io_state(IOLoop.READ)
         future.set_result(data)

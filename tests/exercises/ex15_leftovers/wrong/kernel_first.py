@@ -10,6 +10,8 @@ class BaseIOStream:
             except UnsatisfiableReadError as error:
                 self._fail_read(StreamClosedError(error))
                 return self.close(exc_info=error)
+            except Exception as error:
+                return self._fail_read(error)
             if end is not None:
                 self._finish_read(end)
             elif self._closed or self._eof:

@@ -10,7 +10,7 @@ class HTTP1ServerConnection:
                 self._exchange = conn
                 if not await conn.read_response(delegate.start_request(self, conn)):
                     break
-                if self.stream.buffered():
+                if self.stream.pending():
                     await gen.moment
         except StreamClosedError:
             pass
@@ -30,4 +30,4 @@ class HTTPServer:
         conn.start_serving(self)
 
     def on_close(self, server_conn):
-        self._connections.remove(server_conn)
+        self._connections -= {server_conn}

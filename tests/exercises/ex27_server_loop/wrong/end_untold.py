@@ -16,7 +16,7 @@ class HTTP1ServerConnection:
                 gen_log.error("Uncaught exception", exc_info=True)
                 self.stream.close()
                 break
-            if self.stream.buffered():
+            if self.stream.pending():
                 await gen.moment
         self._deadline.close()
         delegate.on_close(self)

@@ -19,6 +19,6 @@ class HTTP1ServerConnection:
             self.stream, False, self.params, self.context, self._deadline)
         self._exchange = conn
         if await conn.read_response(delegate.start_request(self, conn)):
-            if self.stream.buffered():
+            if self.stream.pending():
                 await gen.moment
             await self._exchanges(delegate)
