@@ -387,8 +387,8 @@ def test_a_client_that_leaves_in_mid_body_costs_its_own_connection_and_a_line_in
     served: Served, log: pytest.LogCaptureFixture, reset: bool
 ):
     with served.raw() as sock:
-        head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
-        sock.sendall(head)
+        fields = b"Host: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n"
+        sock.sendall(b"POST /echo HTTP/1.1\r\n" + fields + b"\r\n")
         # The server has read the head now; a reset would have taken it out of its hands.
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"abc")
