@@ -7,15 +7,14 @@ on a dark page, and has a twin in plain text that says the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from ..palette import PALETTE
 from ..show import picture
+from ..svg import MONO, box, document, path, text
 
-FONT = "ui-sans-serif,-apple-system,'Segoe UI','DejaVu Sans',Helvetica,Arial,sans-serif"
-MONO = "ui-monospace,SFMono-Regular,Menlo,'DejaVu Sans Mono',Consolas,monospace"
 GREY, BLUE, GREEN = PALETTE["kernel"], PALETTE["IOLoop"], PALETTE["IOStream"]
 LAMP = PALETTE["TCPServer"]
+ARROWS = {"blue": BLUE, "green": GREEN, "grey": GREY, "lit": LAMP}
 
 #: Name of the fd, what its lamp may be lit for, the note beside it, whether it is lit.
 LAMPS = (
@@ -56,24 +55,24 @@ def _board_svg() -> str:
         *_ring(),
         *_lamps(),
         # From the board to the porter, and back.
-        _path("M 468 98 L 322 98", LAMP, 'stroke-width="2.5" marker-end="url(#lit)"'),
-        _text(395, 88, "a lamp is lit", LAMP, 'text-anchor="middle" font-style="italic"'),
-        _path("M 372 238 C 420 238 420 238 466 214", GREY,
+        path("M 468 98 L 322 98", LAMP, 'stroke-width="2.5" marker-end="url(#lit)"'),
+        text(395, 88, "a lamp is lit", LAMP, 'text-anchor="middle" font-style="italic"'),
+        path("M 372 238 C 420 238 420 238 466 214", GREY,
               'stroke-width="2" stroke-dasharray="6 5" marker-end="url(#grey)"'),
-        _text(398, 262, "epoll_ctl: put a lamp up,", GREY, f'font-family="{MONO}" font-size="13"'),
-        _text(398, 280, "change it, take it down", GREY, f'font-family="{MONO}" font-size="13"'),
+        text(398, 262, "epoll_ctl: put a lamp up,", GREY, f'font-family="{MONO}" font-size="13"'),
+        text(398, 280, "change it, take it down", GREY, f'font-family="{MONO}" font-size="13"'),
     ]  # fmt: skip
-    return _document(900, 320, "A turn of the loop, and the board", parts)
+    return document(900, 320, "A turn of the loop, and the board", parts, ARROWS)
 
 
 def _ring() -> Iterator[str]:
-    yield _text(20, 34, "A turn of the loop", GREY, 'font-size="17" font-weight="bold"')
+    yield text(20, 34, "A turn of the loop", GREY, 'font-size="17" font-weight="bold"')
     # The ring, drawn as arcs from box to box.
-    yield _path("M 262 128 C 300 150 310 170 306 204", BLUE,
+    yield path("M 262 128 C 300 150 310 170 306 204", BLUE,
                 'stroke-width="3" marker-end="url(#blue)"')  # fmt: skip
-    yield _path("M 290 276 C 280 316 120 316 104 284", BLUE,
+    yield path("M 290 276 C 280 316 120 316 104 284", BLUE,
                 'stroke-width="3" marker-end="url(#blue)"')  # fmt: skip
-    yield _path("M 92 206 C 88 170 100 150 132 128", BLUE,
+    yield path("M 92 206 C 88 170 100 150 132 128", BLUE,
                 'stroke-width="3" marker-end="url(#blue)"')  # fmt: skip
     for x, y, width, lines in (
         (82, 70, 238, ("1  sleep in epoll_wait",)),
@@ -81,16 +80,16 @@ def _ring() -> Iterator[str]:
         (20, 208, 148, ("3  run what", "was put on the", "list meanwhile")),
     ):
         height = 24 + 17 * len(lines) + (14 if len(lines) == 1 else 0)
-        yield _box(x, y, width, height, BLUE)
+        yield box(x, y, width, height, BLUE)
         for at, line in enumerate(lines):
             down = y + height / 2 + 5 + 18 * (at - (len(lines) - 1) / 2)
-            yield _text(x + width / 2, down, line, "#ffffff",
+            yield text(x + width / 2, down, line, "#ffffff",
                         'text-anchor="middle" font-weight="bold"')  # fmt: skip
 
 
 def _lamps() -> Iterator[str]:
     left, top, width = 470, 56, 412
-    yield _text(left, 34, "The board: epoll, in the kernel", GREY,
+    yield text(left, 34, "The board: epoll, in the kernel", GREY,
                 'font-size="17" font-weight="bold"')  # fmt: skip
     yield (
         f'<rect x="{left}" y="{top}" width="{width}" height="158" rx="8" fill="{GREY}" '
@@ -101,7 +100,7 @@ def _lamps() -> Iterator[str]:
         x = left + 30
         if lit:
             for dx, dy in ((0, -1), (0.87, -0.5), (0.87, 0.5), (0, 1), (-0.87, 0.5), (-0.87, -0.5)):
-                yield _path(
+                yield path(
                     f"M {x + 13 * dx:g} {y + 13 * dy:g} L {x + 18 * dx:g} {y + 18 * dy:g}", LAMP,
                     'stroke-width="2.5" stroke-linecap="round"',
                 )  # fmt: skip
@@ -110,11 +109,11 @@ def _lamps() -> Iterator[str]:
             f'stroke="{LAMP if lit else GREY}" stroke-width="2"/>'
         )
         bold = 'font-weight="bold"' if lit else ""
-        yield _text(left + 58, y + 5, name, LAMP if lit else GREY,
+        yield text(left + 58, y + 5, name, LAMP if lit else GREY,
                     f'font-family="{MONO}" {bold}')  # fmt: skip
-        yield _text(left + 132, y + 5, events, LAMP if lit else GREY,
+        yield text(left + 132, y + 5, events, LAMP if lit else GREY,
                     f'font-family="{MONO}" {bold}')  # fmt: skip
-        yield _text(left + 184, y + 5, f"“{note}”", GREY, 'font-style="italic"')
+        yield text(left + 184, y + 5, f"“{note}”", GREY, 'font-style="italic"')
 
 
 def _board_text() -> str:
@@ -155,10 +154,10 @@ def _house_svg() -> str:
         parts += [
             f'<rect x="{left}" y="{y}" width="{width - 2 * left}" height="{floor - 6}" rx="6" '
             f'fill="{PALETTE[name]}" fill-opacity="0.09"/>',
-            _box(left, y, 214, floor - 6, PALETTE[name]),
-            _text(left + 107, y + 24, name, "#ffffff",
+            box(left, y, 214, floor - 6, PALETTE[name]),
+            text(left + 107, y + 24, name, "#ffffff",
                   f'text-anchor="middle" font-weight="bold" font-family="{MONO}" font-size="14"'),
-            _text(left + 232, y + 24, role, GREY),
+            text(left + 232, y + 24, role, GREY),
         ]  # fmt: skip
     low, high = height - 30, 30
     middle = (low + high) / 2
@@ -167,46 +166,12 @@ def _house_svg() -> str:
         (width - 38, high, low, "the answer", "green", GREEN),
     ):
         arrow = f'stroke-width="3" marker-end="url(#{name})"'
-        parts.append(_path(f"M {x} {start} L {x} {end}", tone, arrow))
+        parts.append(path(f"M {x} {start} L {x} {end}", tone, arrow))
         across = x - 14 if x < left else x + 24
         along = f'text-anchor="middle" transform="rotate(-90 {across} {middle:g})"'
-        parts.append(_text(across, middle, said, tone, along))
-    return _document(width, height, "Who is who", parts)
+        parts.append(text(across, middle, said, tone, along))
+    return document(width, height, "Who is who", parts, ARROWS)
 
 
 def _house_text() -> str:
     return "\n".join(f"{name:22} {role}" for name, role in FLOORS)
-
-
-# ---- SVG ----
-
-
-def _document(width: float, height: float, title: str, parts: list[str]) -> str:
-    arrow = "M0,0 L9,4.5 L0,9 z"
-    markers = "".join(
-        f'<marker id="{name}" markerWidth="9" markerHeight="9" refX="8" refY="4.5" orient="auto">'
-        f'<path d="{arrow}" fill="{colour}"/></marker>'
-        for name, colour in (("blue", BLUE), ("green", GREEN), ("grey", GREY), ("lit", LAMP))
-    ).replace("<marker ", '<marker markerUnits="userSpaceOnUse" ')
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
-        f'width="{width:g}" height="{height:g}" role="img" font-family="{FONT}" font-size="14.5">',
-        f"<title>{escape(title)}</title>",
-        f"<defs>{markers}</defs>",
-        *parts,
-        "</svg>\n",
-    ])  # fmt: skip
-
-
-def _box(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6" fill="{colour}"/>'
-    )
-
-
-def _path(path: str, colour: str, more: str = "") -> str:
-    return f'<path d="{path}" fill="none" stroke="{colour}" {more}/>'
-
-
-def _text(x: float, y: float, text: str, colour: str, more: str = "") -> str:
-    return f'<text x="{x:g}" y="{y:g}" fill="{colour}" {more}>{escape(text)}</text>'
