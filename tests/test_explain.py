@@ -1,5 +1,8 @@
 """Nothing hidden: every line of an owned definition is shown with what is said of it."""
 
+import html
+import re
+
 import pytest
 
 from minitornado.classroom import explain as explaining
@@ -169,10 +172,49 @@ def test_the_page_has_the_same_and_no_script_sheet_or_address():
         assert word not in page
 
 
+def page_of(text, notes):
+    module = parse_module("m", text)
+    return explaining._html("m.f", list(Margin("99", "m.f", notes).rows(module.of("m.f"))))
+
+
+def text_of(page):
+    """The code of a page as a reader sees it, without any style."""
+    code = "\n".join(re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL))
+    return html.unescape(re.sub(r"<[^>]+>", "", code))
+
+
+def test_indentation_needs_no_style():
+    rows = list(Margin("99", "house.Door.open", OPEN).rows(lines()))
+    shown = text_of(explaining._html("house.Door.open", rows)).splitlines()
+    wanted = [line.text[4:] for line in lines()]
+    assert [line for line in shown if line.strip()] == [line for line in wanted if line.strip()]
+
+
 def test_what_is_no_tag_stays_text():
-    text = 'x = "<b>" if a < b else """'
-    assert "<b>" not in explaining._coloured(text)
-    assert "&lt;b&gt;" in explaining._coloured(text)
+    source = 'def f():\n    """<i> & so on"""\n    return "<b>" < """<u>"""\n'
+    page = page_of(source, (("def f():", "x"), ('return "<b>" < """<u>"""', "y")))
+    assert not re.search("<[biu]>", page)
+    assert text_of(page) + "\n" == source
+
+
+def test_words_of_a_docstring_are_no_keywords():
+    page = page_of('def f():\n    """From here if not there."""\n    return 1\n',
+                   (("def f():", "x"), ("return 1", "y")))
+    assert re.findall(r"<strong[^>]*>([^<]*)</strong>", page) == ["def", "return"]
+
+
+def test_a_long_line_goes_on_below_and_further_in_and_its_comment_stays_one():
+    long = "    value = first_of_them(with_a_name) or second_of_them(with_another_name)  # " + (
+        "a reason that is as long as all of the line and then some more of it")
+    notes = (("def f():", "x"), (long.partition("#")[0].strip(), "y"))
+    page = page_of(f"def f():\n{long}\n", notes)
+    shown = text_of(page).splitlines()[1:]
+    assert len(shown) > 3 and all(len(line) <= 62 for line in shown)
+    assert shown[1].startswith(" " * 8) and not shown[1].startswith(" " * 9)
+    assert all(line.startswith(" " * 8 + "# ") for line in shown[2:])
+    assert " ".join(" ".join(shown).replace("# ", "").split()) == " ".join(
+        long.replace("# ", "").split())
+    assert page.count("font-style:italic") == len(shown[2:])
 
 
 def test_the_course_is_counted_and_what_is_missing_named():

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import html
 import importlib
 import importlib.util
@@ -57,6 +58,8 @@ Notes = Sequence[tuple[str, str]]
 
 _MONO = "font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace"
 _CELL = "text-align:left; vertical-align:top"
+_COLUMNS = 62  # of code beside a margin, on a page of JupyterLab's or a code host's width
+_GREY = f'<span style="color:{PALETTE["kernel"]}; font-style:italic">{{}}</span>'
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 _NOTEBOOK = re.compile(r"nb\d\d")
 
@@ -270,7 +273,10 @@ def _html(name: str, rows: Sequence[tuple[list[Line], str]]) -> str:
     path, inner = _place(name)
     body = []
     for texts, said in _dedent(rows):
-        code = "".join(map(_code_html, texts))
+        # Spaces, not padding: an untrusted notebook drops that, and Python without indentation
+        # is none.
+        code = "\n".join(_code_html(text, prose=not said) for text in texts)
+        code = f'<pre style="{_MONO}; font-size:12px; line-height:1.45; margin:0">{code}</pre>'
         if said:
             note = _BOLD.sub(r"<strong>\1</strong>", html_of(said))
             body.append(f'<tr><td style="{_CELL}; width:58%">{code}</td>'
@@ -284,35 +290,48 @@ def _html(name: str, rows: Sequence[tuple[list[Line], str]]) -> str:
     )
 
 
-def _code_html(text: str) -> str:
-    """A line as HTML; when it has to wrap, its rest is indented further than its start."""
-    indent = len(text) - len(text.lstrip())
-    return (
-        f'<div style="{_MONO}; font-size:12px; line-height:1.45; white-space:pre-wrap; '
-        f'padding-left:{indent + 4}ch; text-indent:-4ch">{_coloured(text.strip())}</div>'
-    )
+def _code_html(text: str, prose: bool) -> str:
+    """A line as HTML: keywords bold, comments and docstrings in italics, cut at `_COLUMNS`.
+
+    A comment behind code that makes it too long goes below, where the line ends.
+    """
+    if prose:
+        return _GREY.format(html.escape(text, quote=False)) if text.strip() else ""
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    code, comment = text, ""
+    for token in _tokens(text.strip()):
+        if token.type == tokenize.COMMENT and len(text) > _COLUMNS:
+            code, comment = text[:text.rindex(token.string)].rstrip(), token.string
+    lines = textwrap.wrap(code, _COLUMNS, subsequent_indent=indent, break_long_words=False,
+                          break_on_hyphens=False)
+    lines += textwrap.wrap(comment, _COLUMNS, initial_indent=indent,
+                           subsequent_indent=indent + "# ", break_on_hyphens=False)
+    return "\n".join(map(_coloured, lines))
 
 
 def _coloured(text: str) -> str:
-    """Keywords bold, comments and docstrings in italics."""
-    grey = f'<span style="color:{PALETTE["kernel"]}; font-style:italic">{{}}</span>'
     pieces: list[str] = []
-    at = 0
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            start, end = token.start[1], token.end[1]
-            if token.start[0] > 1 or start == end:
-                continue
-            piece = html.escape(text[start:end], quote=False)
-            if token.type == tokenize.COMMENT:
-                piece = grey.format(piece)
-            elif keyword.iskeyword(token.string):
-                piece = f'<strong style="color:{PALETTE["IOLoop"]}">{piece}</strong>'
-            pieces += [html.escape(text[at:start], quote=False), piece]
-            at = end
-    except (tokenize.TokenError, IndentationError):  # half of a statement: an open bracket
-        pass
+    at = len(text) - len(text.lstrip())
+    pieces.append(text[:at])
+    start_of_text = at
+    for token in _tokens(text.strip()):
+        start, end = start_of_text + token.start[1], start_of_text + token.end[1]
+        piece = html.escape(text[start:end], quote=False)
+        if token.type == tokenize.COMMENT:
+            piece = _GREY.format(piece)
+        elif keyword.iskeyword(token.string):
+            piece = f'<strong style="color:{PALETTE["IOLoop"]}">{piece}</strong>'
+        pieces += [html.escape(text[at:start], quote=False), piece]
+        at = end
     return "".join(pieces) + html.escape(text[at:], quote=False)
+
+
+def _tokens(line: str) -> Iterator[tokenize.TokenInfo]:
+    """The tokens of a line that may be half of a statement: as many as there are."""
+    with contextlib.suppress(tokenize.TokenError, IndentationError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(line).readline):
+            if token.start[0] == 1 and token.end[0] == 1 and token.string.strip():
+                yield token
 
 
 # ---- how much of it ----
