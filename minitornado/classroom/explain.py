@@ -57,6 +57,7 @@ STACK = Path(__file__).parents[1]
 Notes = Sequence[tuple[str, str]]
 
 _MONO = "font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace"
+_PRE = f"{_MONO}; font-size:12px; line-height:1.45; margin:0; background-color:transparent"
 _CELL = "text-align:left; vertical-align:top"
 _COLUMNS = 62  # of code beside a margin, on a page of JupyterLab's or a code host's width
 _GREY = f'<span style="color:{PALETTE["kernel"]}; font-style:italic">{{}}</span>'
@@ -276,7 +277,7 @@ def _html(name: str, rows: Sequence[tuple[list[Line], str]]) -> str:
         # Spaces, not padding: an untrusted notebook drops that, and Python without indentation
         # is none.
         code = "\n".join(_code_html(text, prose=not said) for text in texts)
-        code = f'<pre style="{_MONO}; font-size:12px; line-height:1.45; margin:0">{code}</pre>'
+        code = f'<pre style="{_PRE}">{code}</pre>'
         if said:
             note = _BOLD.sub(r"<strong>\1</strong>", html_of(said))
             body.append(f'<tr><td style="{_CELL}; width:58%">{code}</td>'

@@ -1,0 +1,21 @@
+"""What notebook 03 calls: the turn.
+
+    runs.py        runs of a loop with nothing on it but a few functions, and what came of each
+    questions.py   what the reader predicts; importing this package asks it
+    pictures.py    the ring, and a run as a strip: who ran, and who was on the list then
+    margins.py     what is said of each line that this notebook owns
+    real.py        the same runs in the Tornado that Jupyter itself runs on
+"""
+
+from . import margins as margins
+from .pictures import Strip, ring
+from .questions import ask_all, put_in_order
+from .real import beside_tornado
+from .runs import logged, loop_and_socket, polls_between
+
+__all__ = [
+    "Strip", "ask_all", "beside_tornado", "logged", "loop_and_socket", "polls_between",
+    "put_in_order", "ring",
+]  # fmt: skip
+
+ask_all()
