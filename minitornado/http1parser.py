@@ -127,7 +127,7 @@ def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> Reque
     authority, path = match[1], match[2]
     if not authority or not is_valid_host(authority):
         raise HTTPInputError(f"malformed host in the target: {authority[:60]!r}")
-    if len(headers.get_list("Host")) == 1:
+    if is_valid_host(headers.get("Host", ",")):  # else it is refused, as it always is
         headers["Host"] = authority  # it counts, and not the field
     return start_line._replace(path=path if path.startswith("/") else "/" + path)
 

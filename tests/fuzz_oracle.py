@@ -23,10 +23,6 @@ VALUE = frozenset(range(0x20, 256)) - {0x7F} | {0x09}  # field-content and obs-t
 EXTENSION = frozenset(range(256)) - {0x00, 0x0A, 0x0D}
 NAME_OF_HOST = DIGITS | LETTERS | frozenset(b"-._~!$&'()*+;=")  # RFC 3986 §3.2.2, no comma
 
-# RFC 9112 §3.2 wants 400 for a malformed Host whatever the target; while minitornado looks at it
-# only when it counts, this is True.
-LENIENT_BESIDE_ABSOLUTE_FORM = True
-
 
 class Refused(Exception):
     """These bytes are no request."""
@@ -137,8 +133,6 @@ def check_host(message: Message) -> None:
     hosts = message.values(b"host")
     if len(hosts) > 1 or (not hosts and message.version != b"HTTP/1.0"):
         raise Refused("Host")
-    if LENIENT_BESIDE_ABSOLUTE_FORM and is_absolute(message.target):
-        return
     if hosts and not is_host(hosts[0]):
         raise Refused("Host")
 
