@@ -10,9 +10,10 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from minitornado.demo.application import ROUTES, application
+from minitornado.demo.application import ROUTES
 from minitornado.demo.server import DemoServer
 from minitornado.httpserver import HTTPServer
 from minitornado.ioloop import IOLoop
@@ -23,6 +24,7 @@ from .output import Complaint, console, reason_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from minitornado.demo.page.site import Page
     from minitornado.trace import Trace
 
 # How long exchanges that have begun may go on after Ctrl-C.
@@ -43,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     serving.catch_signals()
     _log_to_stderr(serving)
     # The trace begins before the server listens, so it knows everything that is registered.
-    tracer = None if options.no_trace else _start_tracer(serving, options.level)
+    page = serving.page
+    tracer = None if page is None else _start_tracer(serving, page, options.level)
     try:
         serving.server.add_sockets(sockets)
         greet(sockets[0].getsockname())
@@ -59,8 +62,17 @@ class _Serving:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.loop: IOLoop = IOLoop.current()
-        # Traced, the chain tells of requests that end in the middle; so it is the plain server.
-        self.server = DemoServer() if options.no_trace else HTTPServer(application)
+        self.page: Page | None = None
+        if options.no_trace:
+            from minitornado.demo.page.untraced import application
+
+            self.server: HTTPServer = DemoServer(application)
+        else:
+            from minitornado.demo.page.site import Page
+
+            # The chain tells of requests that end in the middle; so it is the plain server.
+            self.page = Page(self.loop)
+            self.server = HTTPServer(self.page.application)
         self.stopping = False  # since a signal has come, or nobody reads the log
         self._error: BaseException | None = None
         # A byte in this pipe stops the loop.  `add_callback` would do, but it may be traced, and
@@ -99,6 +111,8 @@ class _Serving:
     async def _on_stop(self, fd: int, _events: int) -> None:
         self.loop.remove_handler(fd)
         self.server.stop()
+        if self.page is not None:
+            self.page.stop()
         await self.server.drain(DRAIN_SECONDS)
         self.loop.stop()
 
@@ -129,7 +143,8 @@ def greet(address: tuple[Any, ...]) -> None:
         print("Everybody who reaches this machine can use it, /block too.", file=sys.stderr)
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    print(f"Listening on {url} until Ctrl-C. Try in another terminal:")
+    print(f"Listening on {url} until Ctrl-C.")
+    print("Open that in a browser, or try in another terminal:")
     print(f"\n    curl -v {url}/hello\n")
     print(f"or one of {' '.join(ROUTES)}\n", flush=True)
 
@@ -153,7 +168,8 @@ def _log_to_stderr(serving: _Serving) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def _start_tracer(serving: _Serving, level: str) -> Any:
+def _start_tracer(serving: _Serving, page: Page, level: str) -> Any:
+    from minitornado.demo.page.quiet import Quiet
     from minitornado.trace import Event, Tracer, views
 
     from .trace import Printer
@@ -162,22 +178,25 @@ def _start_tracer(serving: _Serving, level: str) -> Any:
         sys.stdout.reconfigure(line_buffering=True)  # in a pipe too: `| grep` wants to see it now
     screen = console()
     tracer: Tracer
+    tell: Callable[[Event], object]
     if level == "story":
-        teller = Printer(lambda event: _tell(event, tracer.trace, screen), serving.stop)
+        tell = Printer(lambda event: _tell(event, tracer.trace, page, screen), serving.stop)
     else:
-        teller = Printer(views.Live(screen, level=level), serving.stop)
+        tell = Quiet(Printer(views.Live(screen, level=level), serving.stop), page.history)
 
     def sink(event: Event) -> None:
         if not serving.stopping:  # how the server takes leave is nobody's request
-            teller(event)
+            page.saw(event)
+            tell(event)
 
-    tracer = Tracer(level="chain" if level == "chain" else "full", sink=sink, ring=RING_EVENTS)
+    # All of it, whatever is logged: the page shows the calls in between too.
+    tracer = Tracer(level="full", sink=sink, ring=RING_EVENTS)
     return tracer.start()
 
 
-def _tell(event: Any, trace: Trace, screen: Console) -> None:
+def _tell(event: Any, trace: Trace, page: Page, screen: Console) -> None:
     """Print the story of a request that has just ended."""
-    if event.kind != "end" or event.name != "request":
+    if event.kind != "end" or event.name != "request" or page.history.watching(event.req):
         return
     steps = {other.step for other in trace.filter(req=event.req)}
     if steps & CAME:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..httpserver import HTTPServer, _ServerRequestAdapter
+from ..httpserver import Application, HTTPServer, _ServerRequestAdapter
 from ..log import access_log
 from .application import application
 
 
 class DemoServer(HTTPServer):
-    """Serves the demo application."""
+    """Serves the demo application, or another one that stands in front of it."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, request_callback: Application = application, **options: Any) -> None:
         """Take the options of HTTPServer."""
-        super().__init__(application, **options)
+        super().__init__(request_callback, **options)
 
     def start_request(self, server_conn: Any, request_conn: Any) -> _ServerRequestAdapter:
         """Return an adapter that logs what it will not hand to the application."""
