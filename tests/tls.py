@@ -23,7 +23,7 @@ class Certificates:
         self.ca = self._path("ca.crt")
         self._openssl(
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA",
-            "-keyout", self._path("ca.key"), "-out", self.ca)  # fmt: skip
+            "-addext", "keyUsage=critical,keyCertSign", "-keyout", self._path("ca.key"), "-out", self.ca)  # fmt: skip
         self._issue("server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
         self._issue("client", "/CN=a client", "subjectAltName=DNS:client")
         self.cert, self.key = self._path("server.crt"), self._path("server.key")
@@ -49,7 +49,8 @@ class Certificates:
     def _issue(self, name: str, subject: str, extension: str) -> None:
         key, request = self._path(name + ".key"), self._path(name + ".csr")
         extensions = self.folder / (name + ".ext")
-        extensions.write_text(extension)
+        # Python 3.13 wants to be told whose key has signed (RFC 5280 §4.2.1.1).
+        extensions.write_text(f"{extension}\nauthorityKeyIdentifier=keyid\n")
         self._openssl(
             "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", key,
             "-out", request)  # fmt: skip
