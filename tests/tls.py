@@ -23,7 +23,8 @@ class Certificates:
         self.ca = self._path("ca.crt")
         self._openssl(
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test CA",
-            "-addext", "keyUsage=critical,keyCertSign", "-keyout", self._path("ca.key"), "-out", self.ca)  # fmt: skip
+            "-addext", "keyUsage=critical,keyCertSign", "-keyout",
+            self._path("ca.key"), "-out", self.ca)  # fmt: skip
         self._issue("server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1")
         self._issue("client", "/CN=a client", "subjectAltName=DNS:client")
         self.cert, self.key = self._path("server.crt"), self._path("server.key")
