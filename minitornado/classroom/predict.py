@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from minitornado.classroom import progress
 from minitornado.classroom.show import WIDTH, present
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -134,19 +135,20 @@ def ask(
 def predict(id: str, choice: str | None = None) -> None:
     """Show the question `id` and its options; with a `choice`, such as "b", keep that.
 
-    The answer is there too, computed by running, folded away until the reader opens it. In
-    plain text nothing folds, so there it waits for `compare`.
+    In the reader's own notebook the choice is kept, and is there at the next run, as well as in
+    `python -m minitornado predict`. The answer is there too, computed by running, folded away
+    until the reader opens it. In plain text nothing folds, so there it waits for `compare`.
     """
     question = _find(id)
     if choice is not None and choice not in question.options:
         known = ", ".join(question.options)
         raise QuestionError(f"{id} has no option {choice!r}: choose one of {known}")
-    question.choice = choice
-    if choice is None:
+    question.choice = _kept(question) if choice is None else choice
+    if question.choice is None:
         letter = next(iter(question.options))
         todo = f'Choose: write `predict("{id}", "{letter}")`, or another letter, and run the cell.'
     else:
-        todo = f"You chose {question.named(choice)}."
+        todo = f"You chose {question.named(question.choice)}.{_keep(question)}"
     later = f'What really happens comes further down: `compare("{id}")`.'
     options = [question.named(letter) for letter in question.options]
     answer = paragraphs(_told_in_full(question, question.answer))
@@ -199,7 +201,30 @@ def _find(id: str) -> Question:
     if id not in _questions:
         known = ", ".join(_questions) or "none yet"
         raise QuestionError(f"nobody has asked {id!r}; known questions: {known}")
-    return _questions[id]
+    question = _questions[id]
+    question.choice = question.choice or _kept(question)
+    return question
+
+
+def _kept(question: Question) -> str | None:
+    """The choice that the reader made before this session, or in the terminal."""
+    choice = progress.choices().get(question.id) if progress.in_use() else None
+    return choice if choice in question.options else None
+
+
+def _keep(question: Question) -> str:
+    """Keep the choice for the reader's next session; return what to say if that fails."""
+    try:
+        if progress.in_use() and question.choice != _kept(question):
+            progress.keep(question.id, question.choice)
+    except OSError as error:  # a read-only folder is no reason not to answer
+        return f" (It could not be kept: {error.strerror}.)"
+    return ""
+
+
+def questions(notebook: str) -> list[Question]:
+    """The questions that a notebook, such as "00", has asked, in its order."""
+    return [question for id, question in _questions.items() if id.startswith(f"P{notebook}.")]
 
 
 def _told_in_full(question: Question, value: object) -> list[str]:

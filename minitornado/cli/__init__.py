@@ -3,7 +3,7 @@
     main(argv) ──> arguments.parse ──> watch    one request to the demo, traced
                                        serve    the demo server, until Ctrl-C
                                        show     a trace from a file
-               ──> classroom.learn, classroom.build, which have command lines of their own
+               ──> those of `classroom`, which have command lines of their own: HANDED_OVER
 
 A command is a function `run(options)` that returns the exit status, or raises Complaint with
 the sentence for the user.  Whatever ends the program, no traceback is shown for it: those are
@@ -22,9 +22,11 @@ from collections.abc import Sequence
 
 from .output import Complaint, guard_output
 
-COMMANDS = ("serve", "trace", "show", "learn", "notebooks")
+COMMANDS = ("serve", "trace", "show", "learn", "predict", "explain", "notebooks")
 HANDED_OVER = {
     "learn": "minitornado.classroom.learn",
+    "predict": "minitornado.classroom.predictions",
+    "explain": "minitornado.classroom.explain",
     "notebooks": "minitornado.classroom.build",
     "build": "minitornado.classroom.build",
 }

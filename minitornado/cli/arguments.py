@@ -25,6 +25,8 @@ commands:
   trace       one request of your choosing to the demo, traced
   show        a trace that was written to a file
   learn       the exercises: start, check, hint, reset, solution, list
+  predict     the predictions of a notebook: predict 00
+  explain     a line of the source, explained: explain iostream.py:214
   notebooks   build the notebooks, or check that they are fresh (also: build)
 
 COMMAND --help says more about each.
