@@ -301,7 +301,7 @@ def test_the_real_tornado_is_as_the_prose_says():
     ours, theirs = real.find(), real.ask_tornado()
     assert ours.keys() == theirs.keys()
     assert {name: theirs[name] for name in ours if ours[name] != theirs[name]} == {
-        "a function that raises": "nothing"}
+        "a function that raises": "nothing, and hangs up"}
 
 
 def test_a_tornado_that_cannot_be_asked_is_an_error_with_a_reason(tmp_path, monkeypatch):

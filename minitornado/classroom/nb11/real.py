@@ -51,8 +51,8 @@ def find() -> dict[str, Any]:
         "receivers made for two requests": scenarios.adapters(scenarios.two_requests()),
         "half a request": scenarios.when_it_leaves(scenarios.half_a_request()),
         "the second client behind a proxy": scenarios.second_client(),
-        "answered by `return`": scenarios.client_got(scenarios.answered_by_return()),
-        "an `async def` answers": scenarios.client_got(scenarios.serve(waits, scenarios.IN_TWO)[1]),
+        "answered by return": scenarios.client_got(scenarios.answered_by_return()),
+        "an async def answers": scenarios.client_got(scenarios.serve(waits, scenarios.IN_TWO)[1]),
     }
 
 

@@ -146,7 +146,7 @@ async def find() -> dict[str, Any]:
         called = "your function" in served.server.events
         found["half a request"] = "your function is called" if called else "the adapter is told"
     for name, application in (
-        ("answered by `return`", lambda request: b"hello"), ("an `async def` answers", waits),
+        ("answered by return", lambda request: b"hello"), ("an async def answers", waits),
     ):  # fmt: skip
         async with Served(application) as served:
             served.writer.write(HEAD + b"helloworld")

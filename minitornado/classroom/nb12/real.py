@@ -11,6 +11,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from ..nb11.logs import logged
 from ..show import show
 from . import scenarios
 
@@ -31,12 +32,15 @@ def beside_tornado() -> None:
 
 def find() -> dict[str, str]:
     """What the table tells, of ours."""
+    with logged() as log:
+        scenarios.serve(scenarios.fails, scenarios.BAD_THEN_GOOD)
     return {
         "who is answered first": scenarios.answered_first(scenarios.interleaved()),
         "b's request, while a blocks": scenarios.where_is_the_other(
             scenarios.serve_at_once(scenarios.hello)
         ),
         "a function that raises": scenarios.failed(),
+        "and the log": str(log.lines[0][1]),
         "a client that leaves": scenarios.life(),
     }
 

@@ -223,9 +223,9 @@ def side_by_side(trace: Trace) -> None:
         number = str(event.turn) if event.turn != turn else ""
         turn = event.turn
         # What was accepted has no connection yet, and is the connection.
-        conn = event.data.get("value") if event.name == "accept" else event.conn or event.fd
+        who = event.data.get("value") if event.name == "accept" else event.conn or event.fd
         colour = LAYER_COLOURS[event.layer or "loop"]
-        cells = [Text(said, Style(color=colour)) if conn == name else "" for name in conns]
+        cells = [Text(said, Style(color=colour)) if who == name else "" for name in conns]
         table.add_row(number, *cells)
     show(table)
 

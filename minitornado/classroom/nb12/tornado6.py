@@ -121,18 +121,27 @@ async def where_is_the_other() -> str:
     return found[0]
 
 
-async def error() -> str:
+async def error() -> tuple[str, str]:
+    """What the client gets, and what is logged."""
     def fails(request: Any) -> None:
         if request.path == "/bad":
             raise ZeroDivisionError
         answer(request, b"fine")
 
     received = b""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    channel = logging.getLogger("tornado.application")
+    channel.addHandler(handler)
+    channel.propagate = False
     async with Served(fails, 1) as served:
         for path in ("/bad", "/good"):
             served.send(0, get(path))
             received += await served.receive(0)
-    return ", ".join(re.findall(r"HTTP/1\.1 (\d\d\d) ", received.decode())) or "nothing"
+        hung_up = served.clients[0][0].at_eof()
+    got = ", ".join(re.findall(r"HTTP/1\.1 (\d\d\d) ", received.decode())) or "nothing"
+    return got + ", and hangs up" * hung_up, ", ".join(lines)
 
 
 async def leaving() -> str:
@@ -158,17 +167,18 @@ async def leaving() -> str:
 
 async def find() -> dict[str, Any]:
     """Run every scenario; return what was found, by its name."""
+    got, log = await error()
     return {
         "who is answered first": await first_answer(),
         "b's request, while a blocks": await where_is_the_other(),
-        "a function that raises": await error(),
+        "a function that raises": got,
+        "and the log": log,
         "a client that leaves": await leaving(),
     }
 
 
 def main() -> None:
     """Find it, and print it."""
-    logging.disable()  # what it complains of is in what we find
     print(json.dumps(asyncio.run(asyncio.wait_for(find(), DEADLINE_SECONDS))))
 
 
