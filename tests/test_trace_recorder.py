@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import inspect
 import socket
+import sys
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,6 +24,7 @@ from minitornado.concurrent import Future
 from minitornado.ioloop import IOLoop
 from minitornado.trace import Trace, Tracer, drive, load, tracing
 from minitornado.trace.events import CLOSERS, KINDS, LAYERS, OPENERS, Event
+from minitornado.trace.names import Names
 from minitornado.trace.tables import MINITORNADO
 from minitornado.trace.tracer import _resolve
 
@@ -543,3 +548,97 @@ def test_threads_that_write_and_look_at_once_lose_nothing() -> None:
     assert [event.seq for event in trace] == list(range(1, len(trace) + 1))
     assert all(trace[event.seq] is event for event in trace)
     assert len({event.data["handle"] for event in schedules}) == number * each
+
+
+# ---- a signal that comes while the tracer is at work ----
+
+
+@contextmanager
+def interrupted_at_every_line(*functions: Any, handler: Callable[[], object]) -> Iterator[None]:
+    """Do what a signal handler would do, before each line of these functions, twice."""
+    codes = {function.__code__ for function in functions}
+    at_work = False
+    seen: Counter[int] = Counter()
+
+    def line(frame: Any, event: str, _arg: Any) -> Any:
+        nonlocal at_work
+        if event == "line" and not at_work and seen[frame.f_lineno] < 2:
+            at_work = True
+            seen[frame.f_lineno] += 1
+            handler()
+            at_work = False
+        return line
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, _event, _arg: line if frame.f_code in codes else None)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+LOOKS = (Trace._take_fresh, Trace._index, Trace.prune)
+
+
+@pytest.mark.deadline(10)  # for a lock that is met twice is waited for without end
+@pytest.mark.parametrize("ring", [None, 10_000])
+def test_a_signal_handler_may_interrupt_the_tracer_anywhere_in_a_look(
+    ring: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minitornado.trace.writer.RING_EVENTS", 1)
+    told: list[int] = []
+    loop = IOLoop(make_current=False)
+    with tracing(sink=lambda event: told.append(event.seq), ring=ring) as trace:
+
+        def handler() -> None:
+            loop.add_callback_from_signal(handler)
+            len(trace)  # what is there already; more than that is not promised
+
+        with interrupted_at_every_line(*LOOKS, handler=handler):
+            for _ in range(3):
+                loop.add_callback(print)
+                assert trace[trace.events[-1].seq] is trace.events[-1]
+    loop.close()
+    seqs = [event.seq for event in trace]
+    assert len(seqs) > 30 and seqs == list(range(1, len(seqs) + 1))
+    assert all(trace[event.seq] is event for event in trace)
+    assert sorted(event.seq for event in trace.children(None)) == seqs
+    assert told == seqs
+    assert trace.check() == []
+
+
+def test_a_sink_is_not_called_inside_of_itself() -> None:
+    loop = IOLoop(make_current=False)
+    lines: list[str] = []
+
+    def sink(event: Event) -> None:
+        lines.append(f"begin {event.seq}")
+        if event.seq < 5:  # a signal comes while it prints
+            loop.add_callback_from_signal(print)
+        lines.append(f"end {event.seq}")
+
+    with tracing(sink=sink) as trace:
+        loop.add_callback(print)
+    loop.close()
+    assert lines == [f"{what} {event.seq}" for event in trace for what in ("begin", "end")]
+    assert len(trace) == 5
+
+
+def test_names_of_the_dead_are_swept_while_others_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("minitornado.trace.names.SWEEP_AT", 5)
+    names = Names("minitornado", {}, heads=False)
+    names._sweep_at = 5
+    late: dict[Future, str | None] = {}
+
+    def handler() -> None:
+        future: Future[None] = Future()
+        late[future] = names.name(future)
+
+    with interrupted_at_every_line(Names.of, handler=handler):
+        for _ in range(30):
+            names.of(Future())
+    assert len(set(late.values())) == len(late) > 10
+    assert {future: names.name(future) for future in late} == late
+    assert len(names._known) < 30 + len(late)  # the dead are gone

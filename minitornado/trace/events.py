@@ -34,6 +34,7 @@ import operator
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -167,6 +168,7 @@ class Trace:
         self.fresh: deque[tuple[Any, ...]] = deque()
         self._events: list[Event] = list(events)
         self._lock = threading.RLock()
+        self._worker = 0  # the thread that has the lock, and is at work
         self.meta: dict[str, Any] = {} if meta is None else meta
         self.sources: dict[str, str] = {} if whole is None else whole.sources
         self.whole: Trace = self if whole is None else whole
@@ -186,7 +188,9 @@ class Trace:
         return self._events
 
     def _take_fresh(self) -> None:
-        with self._lock:  # several threads may look at once
+        with self._at_work() as free:
+            if not free:
+                return
             last = self._events[-1].seq if self._events else 0
             ordered = True
             while self.fresh:
@@ -195,8 +199,31 @@ class Trace:
                 last = event.seq
                 self._events.append(event)
             if not ordered:  # two threads wrote at once: the later one was faster
-                self._events.sort(key=lambda event: event.seq)
+                self._events.sort(key=operator.attrgetter("seq"))
                 self._indexed = len(self._events) + 1
+
+    @contextmanager
+    def _at_work(self) -> Iterator[bool]:
+        """Keep other threads out; False for who has interrupted this thread at this work.
+
+        Several threads may look at once, and a signal handler may look at what the code that
+        it has interrupted is about to change.  It would wait for itself for ever if the lock
+        were no RLock, and spoil what is half done if it went on; so it takes what is there.
+        """
+        with self._lock:
+            if self._worker:
+                yield False
+                return
+            self._worker = threading.get_ident()
+            try:
+                yield True
+            finally:
+                self._worker = 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the caller has interrupted this thread's own look: it would not see all."""
+        return self._worker == threading.get_ident()
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
@@ -266,6 +293,7 @@ class Trace:
     def restart(self) -> None:
         """Forget all events: a child begins its own trace, whatever a lock of its parent's says."""
         self._lock = threading.RLock()
+        self._worker = 0
         self.fresh.clear()
         self._events.clear()
         self._indexed = 1
@@ -277,7 +305,9 @@ class Trace:
 
         Returns how many events are left.
         """
-        with self._lock:
+        with self._at_work() as free:
+            if not free:
+                return len(self._events) + len(self.fresh)
             fresh = [self.fresh.popleft() for _ in range(len(self.fresh))]
             over = [event.conn for event in self._events if _ends(event.kind, event.name)]
             over += [values[CONN] for values in fresh if _ends(values[KIND], values[NAME])]
@@ -383,8 +413,13 @@ class Trace:
 
     def _index(self) -> Trace:
         """Bring the indexes up to date: a live trace grows, and one with a ring loses its start."""
-        with self._lock:
-            events = self.events
+        events = self.events
+        up_to_date = self._indexed == len(events) and events[:1] == [self._first_indexed]
+        if up_to_date and not self._worker:
+            return self
+        with self._at_work() as free:
+            if not free:
+                return self
             first = events[0] if events else None
             if self._indexed > len(events) or first is not self._first_indexed:
                 self._by_seq.clear()

@@ -60,8 +60,10 @@ class Names:
         known = Known(self.count(type(obj).__name__))
         self._known[id(obj)] = (ref, known)
         if len(self._known) > self._sweep_at:
-            alive = [(key, entry) for key, entry in self._known.items() if entry[0]() is not None]
-            self._known = dict(alive)
+            # A list first, and one by one: a signal handler, or a thread, names others meanwhile.
+            for key, entry in list(self._known.items()):
+                if entry[0]() is None and self._known.get(key) is entry:
+                    self._known.pop(key, None)
             self._sweep_at = max(SWEEP_AT, 2 * len(self._known))
         return known
 

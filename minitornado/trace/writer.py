@@ -14,6 +14,7 @@ import itertools
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,9 @@ RING_EVENTS = 10_000
 class Lane:
     """A thread, and where it stands."""
 
-    __slots__ = ("conn", "muted", "name", "polling", "req", "stack", "told", "turn")
+    __slots__ = (
+        "conn", "muted", "name", "polling", "req", "stack", "telling", "told", "turn", "untold",
+    )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,6 +43,8 @@ class Lane:
         self.muted = False  # inside a poll: how it is done is not the program's doing
         self.polling: Any = None  # the function that polls, while it does
         self.told = 0.0  # what the loop's clock said last
+        self.untold: deque[int] = deque()  # events that the sink has not been told of
+        self.telling = False  # whether it is being told
 
 
 class Writer:
@@ -154,7 +159,7 @@ class Writer:
             )
         )  # fmt: skip
         if self._sink is not None:
-            self._tell(seq)
+            self._tell(lane, seq)
         if self._ring is not None:
             self._until_prune -= 1
             if self._until_prune <= 0:
@@ -162,13 +167,25 @@ class Writer:
                 self._until_prune = max(RING_EVENTS, left)
         return seq
 
-    def _tell(self, seq: int) -> None:
-        assert self._sink is not None
-        try:
-            self._sink(self.trace[seq])
-        except Exception as error:
-            self._sink = None  # it would fail again, for every event
-            self.failed(error)
+    def _tell(self, lane: Lane, seq: int) -> None:
+        """Tell the sink of an event.
+
+        A signal handler may have interrupted the sink, or who looks at the trace: what the
+        handler does is told when that is over, in its order.
+        """
+        lane.untold.append(seq)
+        while lane.untold and not lane.telling and not self.trace.interrupted:
+            lane.telling = True
+            try:
+                while lane.untold:
+                    event = self.trace.get(lane.untold.popleft())
+                    if event is not None and self._sink is not None:
+                        self._sink(event)
+            except Exception as error:
+                self._sink = None  # it would fail again, for every event
+                self.failed(error)
+            finally:
+                lane.telling = False
 
     # ---- trouble ----
 
