@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
 
+import fuzz_atheris
 import fuzz_oracle as oracle
 import pytest
 from fuzz_wire import MAX_BODY, Result, exchange
@@ -417,6 +418,11 @@ def test_a_broken_gzip_body_is_refused_or_gzip_takes_it_too(
 def gzip_request(packed: bytes) -> bytes:
     return (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
             % (len(packed), packed))
+
+
+@pytest.mark.parametrize("seed", fuzz_atheris.SEEDS, ids=range(len(fuzz_atheris.SEEDS)))
+def test_what_atheris_begins_with_is_taken_rightly(loop: IOLoop, seed: bytes) -> None:
+    fuzz_atheris.try_one(loop, seed)
 
 
 # ---- the parsers, one by one ----
