@@ -135,7 +135,8 @@ class History:
 
     def __init__(self) -> None:
         self.requests: dict[str, Request] = {}
-        self.changed: dict[str, Request] = {}  # since somebody has emptied it
+        self.changed: dict[str, Request] = {}  # since `news` was called
+        self._missed = 0
         self.latest: Request | None = None  # for which the last event happened
         self._watching: set[str] = set()
         self._state = State()
@@ -152,6 +153,13 @@ class History:
     def watching(self, req: str | None) -> bool:
         """Tell whether a request is known to be the page's own."""
         return req in self._watching
+
+    def news(self) -> tuple[list[Request], int]:
+        """Return what has changed since the last call; of how much more nothing is known."""
+        changed, missed = list(self.changed.values()), self._missed
+        self.changed.clear()
+        self._missed = 0
+        return changed, missed
 
     def busy(self, conn: str) -> bool:
         """Tell whether a connection carries a request of the page's own, not answered yet."""
@@ -197,6 +205,9 @@ class History:
         for conn in self._state.buffers.keys() - self._open:
             del self._state.buffers[conn]
         self._turn = self._begin_turn()
+        self._trim()
+
+    def _trim(self) -> None:
         while self.requests and (len(self.requests) > KEPT or self._weight > WEIGHT_KEPT):
             self._forget(next(iter(self.requests)))
 
@@ -209,7 +220,7 @@ class History:
         request = self.requests.pop(name)
         for turn in request.turns():
             self._release(turn)
-        self.changed.pop(name, None)
+        self._missed += self.changed.pop(name, None) is not None
         if request.ended is not None:
             self._watching.discard(name)
 
@@ -248,6 +259,7 @@ class History:
                 self._watching.discard(name)
                 return None
             request = self.requests[name] = Request(name, event.conn)
+            self._trim()  # a turn may have any number of requests, if clients are fast
             if name in self._watching:  # it was dropped, and goes on
                 request.line = f"GET {PREFIX}"
         return request
@@ -281,7 +293,8 @@ class History:
         known = self._before if request.pipelined else self._received
         request.came = known.get(conn, _ms(event))
         # Before, the loop only began to wait for it.
-        request.stretches = [[max(self._since, request.came), _ms(event)]]
+        self._since = max(self._since, request.came)
+        request.stretches = [[self._since, _ms(event)]]
         request.ran, request.held = _ms(event) - self._since, None
 
     def _follow_time(self, event: Event, request: Request | None) -> None:
@@ -334,13 +347,19 @@ class History:
 
     def _without_watching(self, turn: Turn) -> list[Event]:
         """Return a turn's events without those of the page's own requests."""
-        hidden: set[int | None] = set()  # causes of what is left out
+        hidden: set[int | None] = set()  # what is left out, and its causes
         kept: list[Event] = []
         for group in _groups(turn.events):
             if self._watches(group):
                 hidden.add(group[0].cause)
-            else:
-                kept += group
+                continue
+            # In one stack, several connections may have been accepted.
+            for event in group:
+                closes = event.of is not None and event.of in hidden
+                if closes or self.watching(event.req):
+                    hidden.add(event.seq)
+                else:
+                    kept.append(event)
         return [
             event
             for event in kept
@@ -354,7 +373,12 @@ class History:
         own = {name for name in names if self.watching(name)}
         if names:
             # At the end of a request, its connection begins to wait for the next one.
-            return bool(own) and not any(self._come(name, group[-1]) for name in names - own)
+            conns = {event.conn for event in group if event.req in own}
+            return bool(own) and not any(
+                self._come(event.req, group[-1]) or event.conn not in conns
+                for event in group
+                if event.req is not None and event.req not in own
+            )
         first = group[0]
         if first.conn is None:
             return first.kind == "resolve"  # a watcher is told that there is news

@@ -34,6 +34,7 @@ class Quiet:
     def __init__(self, sink: Callable[[Event], object], history: History) -> None:
         self._sink = sink
         self._history = history
+        self._opened = False
         # Connections that have had requests of the page's own, and whether the last one was.
         self._own: dict[str, bool] = {}
         self._held: deque[_Held] = deque()
@@ -46,7 +47,8 @@ class Quiet:
             request = self._history.requests.get(event.req or "")
             if own or conn in self._own or (request is not None and request.line == "GET /"):
                 self._own[conn] = own
-        if not self._own:
+        self._opened |= bool(self._own)
+        if not self._opened:
             self._sink(event)
             return
         if event.kind == "poll" and event.data.get("wait") != "none":
@@ -56,9 +58,10 @@ class Quiet:
                 if held.shown is None and held.event.kind != "poll":
                     held.shown = not self._own.get(held.event.conn or "")
         self._held.append(_Held(event, self._verdict(event)))
-        if came or event.step in ("refuse", "timed-out") or event.kind == "end":
+        over = event.kind == "end" and event.name == "connection"
+        if over or came or event.step in ("refuse", "timed-out"):
             self._decide(conn, not self._own.get(conn))
-        if event.kind == "end" and event.name == "connection":
+        if over:
             self._own.pop(conn, None)
         self._hand_on()
 

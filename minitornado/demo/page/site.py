@@ -126,8 +126,10 @@ class Page:
 
     def _collect(self) -> None:
         """Give the watchers what has changed."""
-        changed, self.history.changed = self.history.changed, {}
-        for request in changed.values():
+        changed, missed = self.history.news()
+        for watcher in self.watchers:
+            watcher.skip(missed)
+        for request in changed:
             self._tell(request.name, message("request", request.summary()), request.watching)
         while self._reports:
             click, times = self._reports.popleft()

@@ -59,7 +59,11 @@ class Watcher:
         self._queue[key] = news
         if len(self._queue) > QUEUE:
             del self._queue[next(iter(self._queue))]
-            self._skipped += 1
+            self.skip(1)
+
+    def skip(self, count: int) -> None:
+        """There were so many messages that it will not be told."""
+        self._skipped += count
 
     def wake(self) -> None:
         """Let it go on, if it waits and there is something to tell."""
