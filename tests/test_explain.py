@@ -209,12 +209,21 @@ def test_a_long_line_goes_on_below_and_further_in_and_its_comment_stays_one():
     notes = (("def f():", "x"), (long.partition("#")[0].strip(), "y"))
     page = page_of(f"def f():\n{long}\n", notes)
     shown = text_of(page).splitlines()[1:]
-    assert len(shown) > 3 and all(len(line) <= 62 for line in shown)
+    assert len(shown) > 3 and all(len(line) <= explaining._COLUMNS for line in shown)
     assert shown[1].startswith(" " * 8) and not shown[1].startswith(" " * 9)
     assert all(line.startswith(" " * 8 + "# ") for line in shown[2:])
     assert " ".join(" ".join(shown).replace("# ", "").split()) == " ".join(
         long.replace("# ", "").split())
     assert page.count("font-style:italic") == len(shown[2:])
+
+
+def test_a_long_comment_between_two_lines_of_a_note_stays_where_it_is():
+    comment = "    # a reason that is longer than the column that the code has beside its margin"
+    notes = (("def f():", "x"), ("a()\nb()", "y"))
+    shown = text_of(page_of(f"def f():\n    a()\n{comment}\n    b()\n", notes)).splitlines()
+    assert shown[1] == "    a()" and shown[-1] == "    b()" and len(shown) == 5
+    assert all(line.startswith("    # ") for line in shown[2:4])
+    assert " ".join(shown[2:4]).replace("     # ", " ") == comment
 
 
 def test_the_course_is_counted_and_what_is_missing_named():

@@ -59,7 +59,7 @@ Notes = Sequence[tuple[str, str]]
 _MONO = "font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace"
 _PRE = f"{_MONO}; font-size:12px; line-height:1.45; margin:0; background-color:transparent"
 _CELL = "text-align:left; vertical-align:top"
-_COLUMNS = 62  # of code beside a margin, on a page of JupyterLab's or a code host's width
+_COLUMNS = 70  # of code beside a margin, on a page of JupyterLab's or a code host's width
 _GREY = f'<span style="color:{PALETTE["kernel"]}; font-style:italic">{{}}</span>'
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 _NOTEBOOK = re.compile(r"nb\d\d")
@@ -298,13 +298,14 @@ def _code_html(text: str, prose: bool) -> str:
     """
     if prose:
         return _GREY.format(html.escape(text, quote=False)) if text.strip() else ""
-    indent = " " * (len(text) - len(text.lstrip()) + 4)
-    code, comment = text, ""
+    own = " " * (len(text) - len(text.lstrip()))
+    code, comment, indent = text, "", own + " " * 4
     for token in _tokens(text.strip()):
         if token.type == tokenize.COMMENT and len(text) > _COLUMNS:
             code, comment = text[:text.rindex(token.string)].rstrip(), token.string
     lines = textwrap.wrap(code, _COLUMNS, subsequent_indent=indent, break_long_words=False,
                           break_on_hyphens=False)
+    indent = indent if code else own  # a comment between two lines of the same note
     lines += textwrap.wrap(comment, _COLUMNS, initial_indent=indent,
                            subsequent_indent=indent + "# ", break_on_hyphens=False)
     return "\n".join(map(_coloured, lines))

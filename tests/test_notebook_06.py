@@ -1,0 +1,316 @@
+"""Notebook 06 keeps what it says: its form and its minutes, its runs, its answers, its commands.
+
+That its outputs are fresh is tests/test_notebooks.py's to say; that what its prose claims of a
+trace is so, is asserted in the notebook's own cells tagged "check", at each build.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from doubles import open_fds
+from notebook_form import ROOT, Book
+
+from minitornado.classroom import nb06
+from minitornado.classroom.exercises.catalog import Course
+from minitornado.classroom.nb06 import pictures, questions, real, runs
+from minitornado.ioloop import IOLoop
+from minitornado.iostream import BaseIOStream, IOStream
+from minitornado.pending_read import ReadUntil
+
+BOOK = Book("06_reading")
+OWNED = [
+    "pending_read.ReadUntil.find_end",
+    *(f"iostream.BaseIOStream.{name}" for name in (
+        "start_read", "_handle_read", "_read_to_buffer", "_finish_read", "_add_io_state",
+        "_handle_events",
+    )),
+]  # fmt: skip
+SENT = b"".join(runs.PACKETS)
+[READ] = [cell.text for cell in BOOK.shown if "def read(packets" in cell.text]
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return runs.read_lines()[0]
+
+
+# ---- the form ----
+
+
+def test_it_has_the_form_that_all_notebooks_have():
+    BOOK.check_form("IOStream I: reading", 'How do bytes become "a message"?')
+
+
+def test_it_can_be_read_and_done_in_the_minutes_that_it_says():
+    BOOK.check_minutes()
+
+
+def test_every_output_reads_without_colour_pictures_scripts_and_network():
+    assert len(BOOK.outputs) > 15
+    BOOK.check_reads_everywhere()
+
+
+def test_before_the_reader_has_chosen_the_answer_is_folded_and_not_in_the_text():
+    BOOK.check_answers_are_folded()
+
+
+def test_the_seven_functions_are_shown_whole_and_explained():
+    assert "seven functions" in BOOK.prose and len(OWNED) == 7
+    BOOK.check_explains(*OWNED)
+
+
+def test_the_program_fits_in_forty_lines():
+    assert 20 < len(READ.splitlines()) <= 40
+
+
+def test_the_questions_betray_what_this_notebook_is_about():
+    BOOK.check_betrays("M01", "M14", "M15", "M16", "M17")
+
+
+# ---- the kernel ----
+
+
+def test_it_runs_twice_in_one_kernel_and_says_the_same():
+    BOOK.check_runs_twice()
+
+
+def test_a_reader_who_chose_sees_the_choice_and_its_own_message():
+    BOOK.check_choices("babdac")
+
+
+INTERRUPTED = f"""
+import os, threading, time
+{READ}
+
+def interrupt():
+    time.sleep(0.3)
+    os.kill(os.getpid(), 2)
+
+class Stuck(Lines):
+    async def handle_stream(self, stream, address):
+        while True:
+            pass
+
+lines_of, Lines = Lines, Stuck
+threading.Thread(target=interrupt).start()
+began = time.monotonic()
+try:
+    read(PACKETS)
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - began < 2)
+Lines = lines_of
+print(len(read(PACKETS)[1]))
+"""
+
+
+def test_interrupt_ends_a_stuck_run_and_the_next_one_works():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.splitlines()[-2:] == ["interrupted True", "4"], done.stderr
+
+
+def test_a_run_that_never_ends_is_ended(monkeypatch):
+    # By its name in sys.modules: the package has a function of the same name.
+    monkeypatch.setattr(sys.modules["minitornado.trace.drive"], "MAX_SECONDS", 0.2)
+
+    def again(self):
+        IOLoop.add_callback(self.io_loop, again, self)
+
+    def _handle_connection(self, connection, address):
+        connection.close()
+        again(self)
+
+    monkeypatch.setattr(runs.Lines, "_handle_connection", _handle_connection)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match="takes longer than"):
+        runs.read_lines()
+    assert time.monotonic() - began < 5
+
+
+def test_the_runs_leave_no_fd_and_no_current_loop():
+    runs.read_lines()
+    gc.collect()
+    before = open_fds()
+    for _ in range(3):
+        runs.read_lines(read_chunk_size=4)
+        runs.two_reads()
+    gc.collect()
+    assert open_fds().keys() == before.keys()
+    assert IOLoop.current(instance=False) is None
+
+
+# ---- the questions ----
+
+
+def test_the_packets_are_the_same_wherever_they_are_written():
+    space = {}
+    exec(READ, space)
+    assert tuple(space["PACKETS"]) == runs.PACKETS == tornado6_packets()
+    table = re.findall(r"^\| \d \| `(.*)` \|$", BOOK.prose, re.MULTILINE)
+    assert table == [pictures._spelt(packet) for packet in runs.PACKETS]
+    theirs, ours = space["read"](runs.PACKETS)[0], runs.read_lines()[0]
+    assert [(e.kind, e.name, e.data) for e in theirs] == [(e.kind, e.name, e.data) for e in ours]
+
+
+def tornado6_packets():
+    source = (ROOT / "minitornado/classroom/nb06/tornado6.py").read_text()
+    [line] = re.findall(r"^PACKETS = (.*)$", source, re.MULTILINE)
+    return eval(line)
+
+
+def test_the_measures_tell_runs_apart(trace):
+    """A measure that gave the same for every run would prove nothing."""
+    all_at_once = runs.read_lines([SENT])[0]
+    drip = runs.read_lines([SENT[at:at + 1] for at in range(len(SENT))])[0]
+    assert runs.receives(all_at_once) < runs.receives(trace) < runs.receives(drip)
+    assert runs.stops(all_at_once) < runs.stops(trace) < runs.stops(drip)
+    assert runs.receives_for(drip, 2, 3) > runs.receives_for(trace, 2, 3)
+    assert real.empty_receives(trace) == 1
+
+
+def test_going_on_inside_and_after_a_poll_would_be_seen(monkeypatch):
+    """Loops that call back elsewhere, so that the coroutine goes on elsewhere."""
+    assert runs.goes_on(runs.read_lines()[0]) == "from the list"
+    with monkeypatch.context() as patched:
+        patched.setattr(IOLoop, "add_future", lambda loop, future, callback: (
+            future.add_done_callback(callback)))  # fmt: skip
+        assert runs.goes_on(runs.read_lines()[0]) == "inside"
+    with monkeypatch.context() as patched:
+        patched.setattr(IOLoop, "add_future", lambda loop, future, callback: (
+            future.add_done_callback(lambda done: loop.call_later(0, loop.add_callback,
+                                                                  callback, done))))  # fmt: skip
+        assert runs.goes_on(runs.read_lines()[0]) == "after a poll"
+
+
+def test_the_bytes_are_those_of_the_streams_own_buffer(monkeypatch):
+    """The picture works them out from the trace; here the stream itself is asked."""
+    found = []
+    real_receive, real_finish = BaseIOStream._read_to_buffer, BaseIOStream._finish_read
+
+    @functools.wraps(real_receive)
+    def receive(self):
+        before = len(self._read_buffer)
+        got = real_receive(self)
+        if len(self._read_buffer) > before:
+            found.append(("recv", bytes(self._read_buffer)))
+        return got
+
+    @functools.wraps(real_finish)
+    def finish(self, end):
+        found.append(("line", bytes(self._read_buffer[end:])))
+        return real_finish(self, end)
+
+    monkeypatch.setattr(BaseIOStream, "_read_to_buffer", receive)
+    monkeypatch.setattr(BaseIOStream, "_finish_read", finish)
+    spied, lines = runs.read_lines()
+    rows = runs.rows(spied, SENT)
+    assert [(what, left) for _, what, _, left in rows] == found
+    assert [cut for _, what, cut, _ in rows if what == "line"] == lines
+
+
+def test_a_search_one_byte_further_would_miss_the_delimiter():
+    assert "One byte further, and it would be missed" in BOOK.prose
+    read, buffer = ReadUntil(b"\r\n"), bytearray(b"HELLO\r")
+    assert read.find_end(buffer, False) is None
+    read._searched += 1
+    assert read.find_end(buffer + b"\n", False) is None
+
+
+# ---- the quiz ----
+
+
+def right_order(trace):
+    items = sorted(questions.EVENTS, key=lambda item: item.text)
+    by_seq = sorted(items, key=lambda item: item.seq(trace))
+    return "".join("ABCDEFGH"[items.index(item)] for item in by_seq)
+
+
+def test_the_quiz_is_out_of_order_and_its_solution_comes_from_the_trace(trace, capsys):
+    assert len({item.seq(trace) for item in questions.EVENTS}) == 8
+    assert right_order(trace) != "ABCDEFGH"
+    nb06.put_in_order(trace)
+    assert right_order(trace) not in capsys.readouterr().out
+    nb06.put_in_order(trace, right_order(trace))
+    assert "All 8 in order" in capsys.readouterr().out
+
+
+# ---- the pictures ----
+
+
+def check_twin(svg, text):
+    said = set(re.findall(r"\w+", text))
+    for part in re.findall(r"<text[^>]*>([^<]+)</text>", svg):
+        assert set(re.findall(r"\w+", part)) <= said, part
+
+
+def test_the_way_says_in_its_twin_what_it_says(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "picture", lambda *parts: drawn.append(parts))
+    nb06.way()
+    [(svg, alt, text)] = drawn
+    assert len(alt) > 60
+    check_twin(svg, text)
+
+
+def test_the_way_shows_functions_that_the_stream_has():
+    names = set(re.findall(r"\b(_\w+|start_read|find_end)\b", pictures._way_text()))
+    assert names == {name.rpartition(".")[2] for name in OWNED}
+    assert all(hasattr(IOStream, name) or hasattr(ReadUntil, name) for name in names)
+
+
+def test_the_bytes_say_in_their_twin_what_they_say(trace):
+    shown = nb06.Bytes(trace, SENT)
+    text = shown.text()
+    cells = re.findall(r"<text[^>]*font-size=\"15\"[^>]*>([^<]+)</text>", shown.svg())
+    spelt = "".join(re.sub(r"[\[\] ]", "", line[27:]) for line in text.splitlines()[1:])
+    assert "".join(cells) == spelt
+    assert [line[6:26].strip() for line in text.splitlines()[1:]] == [
+        pictures._event(what, cut) for _, what, cut, _ in shown.rows
+    ]
+
+
+# ---- the real one ----
+
+
+def test_the_real_tornado_is_as_the_prose_says():
+    ours, theirs = real.count(), real.ask_tornado()
+    assert ours.keys() == theirs.keys()
+    differ = [name for name in ours if ours[name] != theirs[name]]
+    assert differ == ["recvs that brought EAGAIN", "polls until your code runs"]
+    assert theirs[differ[0]] > ours[differ[0]]
+    assert (ours[differ[1]], theirs[differ[1]]) == (0, 1)
+
+
+def test_nothing_of_the_table_is_cut_off(capsys):
+    nb06.beside_tornado()
+    assert "…" not in capsys.readouterr().out
+
+
+def test_a_tornado_that_cannot_be_asked_is_an_error_with_a_reason(tmp_path, monkeypatch):
+    broken = tmp_path / "broken.py"
+    broken.write_text("import nothing_of_that_name")
+    monkeypatch.setattr(real, "PROGRAM", broken)
+    with pytest.raises(RuntimeError, match=r"(?s)could not be asked.*nothing_of_that_name"):
+        real.ask_tornado()
+
+
+# ---- commands ----
+
+
+@pytest.mark.deadline(60)
+def test_every_command_of_the_prose_works(tmp_path):
+    commands = BOOK.check_commands(tmp_path)
+    assert {f"python -m minitornado learn start {id}" for id in ("ex13", "ex15")} < set(commands)
+
+
+def test_the_exercises_take_the_minutes_that_are_said():
+    assert "About 30 minutes the first, 25 the second." in BOOK.prose
+    assert [Course().exercise(id).minutes for id in ("ex13", "ex15")] == [30, 25]
