@@ -8,7 +8,7 @@
 #
 # Programs want messages all the same: a line, a head, a body. Somebody has to stand between, to
 # collect bytes, and to know when it is enough. That is what a stream is for, and you will have
-# read its whole reading side: seven functions.
+# read the heart of its reading side, line by line: seven functions.
 #
 # **You need** notebooks 00 and 03, and 25 minutes.
 #

@@ -46,7 +46,7 @@ def _ask_what_is_read() -> None:
                 "read.", "M16",
             ),
             "d": Option(
-                "nothing, ever: neither packet has a whole `\\r\\n`",
+                "nothing, ever: no packet has the `\\r\\n` of HELLO as a whole",
                 lambda line: not line.endswith("\r\n") and line not in ("HEL", whole),
                 "It is not looked for in a packet. It is looked for in the buffer, where the "
                 "packets have become one row of bytes.", "M17",
