@@ -22,9 +22,9 @@ from trace_scenarios import OK, RECV, SCRIPTS, SEND, app, get, one, server_for, 
 from minitornado import gen, http1connection, httpserver, ioloop
 from minitornado.concurrent import Future
 from minitornado.ioloop import IOLoop
-from minitornado.trace import Trace, Tracer, drive, load, tracing
+from minitornado.trace import Trace, Tracer, drive, load, tracing, views
 from minitornado.trace.events import CLOSERS, KINDS, LAYERS, OPENERS, Event
-from minitornado.trace.names import Names
+from minitornado.trace.names import Names, printable
 from minitornado.trace.tables import MINITORNADO
 from minitornado.trace.tracer import _resolve
 
@@ -335,6 +335,24 @@ def test_no_content_is_recorded_unless_asked() -> None:
     assert "hello" not in {event.data.get("value") for event in trace}
     trace, _driven = traced(script=one((*SEND, request), RECV), heads=True)
     assert secret in trace.canonical()
+
+
+def test_what_a_terminal_would_obey_is_escaped_where_it_enters_the_trace() -> None:
+    target = b"/\x9b2J" + bytes(range(0x80, 0x9b))
+    request = b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    trace, _driven = traced(script=one((*SEND, request), RECV))
+    made = first(trace, name="HTTPServerRequest.__init__")
+    assert "/\\x9b2J\\x80" in made.data["args"]["start_line"]
+    assert all(char.isprintable() or char == "\n" for char in trace.canonical())
+    for text in (views.Story(trace).text(), views.Lanes(trace).text()):
+        assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_every_control_character_is_escaped() -> None:
+    controls = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)])) + "\u202e\u2028\udc80"
+    assert printable(f"a{controls}b").isprintable()
+    assert printable("a\x1b[2Jb\n") == r"a\x1b[2Jb\n"
+    assert printable("GET /über") == "GET /über"
 
 
 # ---- what does not belong ----

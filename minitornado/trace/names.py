@@ -129,7 +129,8 @@ class Names:
         if issubclass(kind, BaseException):
             return self.error
         if kind.__name__ in self._describe:
-            return self._describe[kind.__name__]
+            describe = self._describe[kind.__name__]
+            return lambda value: printable(describe(value))
         if any("__call__" in vars(base) for base in kind.__mro__):
             return name_of
         if kind.__module__.partition(".")[0] == self._package:
@@ -163,6 +164,21 @@ def name_of(function: Any) -> str:
     while isinstance(function, functools.partial):
         function = function.func
     return readable(getattr(function, "__qualname__", None) or type(function).__qualname__)
+
+
+def printable(text: str) -> str:
+    r"""Return a text with everything escaped that a terminal would obey, and not show.
+
+    A summary may hold what a stranger has sent; so may the message of an exception.
+
+    >>> printable("GET /\x9b2J\u202e HTTP/1.1")
+    'GET /\\x9b2J\\u202e HTTP/1.1'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def readable(qualname: str) -> str:

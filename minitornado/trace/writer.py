@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .events import Event, Trace
+from .names import printable
 
 # With a ring: of connections that have ended, how many are kept beside those that live.
 RING_ENDED = 100
@@ -210,4 +211,4 @@ class Writer:
 
     def note(self, name: str, text: str) -> None:
         """Write a remark of the tracer's own."""
-        self.emit(self.lane(), "note", name, None, None, data={"text": text})
+        self.emit(self.lane(), "note", name, None, None, data={"text": printable(text)})
