@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from trace_scenarios import DELEGATE, LOGGED, SCRIPTS, Application, traced
+from trace_scenarios import DELEGATE, LOGGED, SCRIPTS, Application, answer, traced
 
+from minitornado.httputil import HTTPServerRequest
 from minitornado.trace import Trace
 from minitornado.trace.events import Event
 
@@ -198,6 +199,21 @@ def test_a_connection_that_is_open_is_no_breach_unless_all_has_ended() -> None:
     server.stop()
     assert server.io_loop is not None
     server.io_loop.close(all_fds=True)
+
+
+def test_an_application_that_is_an_async_def_is_called_where_the_server_drives_it() -> None:
+    async def application(request: HTTPServerRequest) -> None:
+        answer(request.connection, b"hello")
+
+    trace, driven = traced("get", application=application)
+    assert trace.check(driven.sent, driven.received, ended=True) == []
+
+    def change(events: list[Event]) -> None:
+        for event in events:
+            if event.kind == "call" and event.step == "app":
+                event.step = "nobody"
+
+    assert laws(broken(trace, change)) == {"requests"}
 
 
 @pytest.mark.parametrize("name", ["tracer-error", "missing-probe"])
