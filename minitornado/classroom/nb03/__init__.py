@@ -7,15 +7,15 @@
     real.py        the same runs in the Tornado that Jupyter itself runs on
 """
 
-from . import margins as margins
+from . import margins
 from .pictures import Strip, ring
 from .questions import ask_all, put_in_order
 from .real import beside_tornado
 from .runs import logged, loop_and_socket, polls_between
 
 __all__ = [
-    "Strip", "ask_all", "beside_tornado", "logged", "loop_and_socket", "polls_between",
-    "put_in_order", "ring",
+    "Strip", "ask_all", "beside_tornado", "logged", "loop_and_socket", "margins",
+    "polls_between", "put_in_order", "ring",
 ]  # fmt: skip
 
 ask_all()

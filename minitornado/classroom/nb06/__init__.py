@@ -7,15 +7,15 @@
     real.py        the same packets in the Tornado that Jupyter itself runs on
 """
 
-from . import margins as margins
+from . import margins
 from .pictures import Bytes, way
 from .questions import ask_all, put_in_order
 from .real import beside_tornado
 from .runs import PACKETS, goes_on, receives, receives_for, stops, two_reads
 
 __all__ = [
-    "PACKETS", "Bytes", "ask_all", "beside_tornado", "goes_on", "put_in_order", "receives",
-    "receives_for", "stops", "two_reads", "way",
+    "PACKETS", "Bytes", "ask_all", "beside_tornado", "goes_on", "margins", "put_in_order",
+    "receives", "receives_for", "stops", "two_reads", "way",
 ]  # fmt: skip
 
 ask_all()
