@@ -32,7 +32,8 @@ _SVG = "{http://www.w3.org/2000/svg}svg"
 _FETCHES = re.compile(r"@import|url\(\s*['\"]?(?!['\"]?(#|data:))")
 # Box-drawing characters join only if lines touch (line-height) and all have the same width.
 _PRE = (
-    "white-space:pre; overflow-x:auto; line-height:normal; "
+    # The padding keeps the underscores of the last line, which a scrolling box cuts off.
+    "white-space:pre; overflow-x:auto; line-height:normal; padding-bottom:3px; "
     "font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace"
 )
 
