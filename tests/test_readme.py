@@ -55,7 +55,7 @@ def test_the_main_command_shows_a_real_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if "minitornado trace" in c or "minitornado learn" in c]
+    "command", [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
 )
 def test_commands_that_end_by_themselves_end_well(command: str) -> None:
     done = run(command)
@@ -69,7 +69,7 @@ def test_every_command_is_run_by_some_test() -> None:
         ".venv/bin/python -m minitornado serve": "tests/test_main.py",
         ".venv/bin/jupyter lab notebooks": "tests/test_notebooks_browser.py",
     }
-    tried = [c for c in COMMANDS if "minitornado trace" in c or "minitornado learn" in c]
+    tried = [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
     for command in COMMANDS[2:]:
         assert command in tried or command in elsewhere, f"nobody runs {command!r}"
     assert '"serve"' in (ROOT / elsewhere[COMMANDS[2]]).read_text()
@@ -105,6 +105,15 @@ def test_its_server_serves(server: str) -> None:
     for _ in range(2):
         with urllib.request.urlopen(server, timeout=5) as answer:
             assert answer.read() == b"hello world"
+
+
+def test_it_names_every_notebook_and_counts_them_and_the_exercises_right() -> None:
+    notebooks = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert re.findall(r"\(notebooks/([0-9]\w+\.ipynb)\)", TEXT) == notebooks
+    exercises = [path for path in (ROOT / "tests" / "exercises").glob("ex*") if path.is_dir()]
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert f"has {words[len(notebooks)]} notebooks" in TEXT
+    assert f"{words[len(exercises)].capitalize()} exercises go with them" in TEXT
 
 
 def test_the_map_leads_somewhere() -> None:
