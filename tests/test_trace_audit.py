@@ -9,15 +9,19 @@ import dataclasses
 import importlib
 import inspect
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tls import Certificates
 from trace_programs import PROGRAMS, tls
+from trace_routes import requests, with_options
 from trace_scenarios import DELEGATE, SCRIPTS, Application, app, audited, play
 
-from minitornado.trace import Trace, tracing
+from minitornado.demo.application import application
+from minitornado.httpserver import HTTPServer
+from minitornado.trace import Trace, drive, tracing
 from minitornado.trace.audit import auditing
 from minitornado.trace.exempt import EXEMPT
 from minitornado.trace.probes import Receives, Row, Table
@@ -97,6 +101,36 @@ def test_a_call_without_probe_and_exemption_is_found() -> None:
     exempt = {path: reason for path, reason in EXEMPT.items() if path != name}
     _trace, found, _calls = audit("get", dataclasses.replace(MINITORNADO, exempt=exempt))
     assert any(text.startswith(f"{name} was called") for text in found)
+
+
+# ---- the demo ----
+
+DEMO = {name: (data, {}) for name, data in requests().items()} | with_options()
+
+
+@pytest.mark.parametrize("name", DEMO)
+def test_every_request_to_the_demo_is_traced_to_the_last_call(name: str) -> None:
+    data, options = DEMO[name]
+    server = HTTPServer(application, **options)
+    with tracing() as trace, auditing() as auditor:
+        client = drive(
+            server, [("connect", "k1"), ("send", "k1", data), ("recv", "k1"), ("close", "k1")]
+        )
+    server.stop()
+    assert server.io_loop is not None
+    server.io_loop.close(all_fds=True)
+    assert client.answers["c1"].startswith(b"HTTP/1.1 ")
+    assert auditor.unexplained(trace) == []
+    assert trace.check(client.sent, client.received) == []
+
+
+def test_a_comprehension_is_explained_by_the_function_around_it_and_by_no_other() -> None:
+    name = "minitornado.httputil:HTTPHeaders.format_lines"
+    exempt = {path: reason for path, reason in EXEMPT.items() if path != name}
+    _trace, found, calls = audit("get", dataclasses.replace(MINITORNADO, exempt=exempt))
+    inner = [":".join(key) for key in calls if ":".join(key).startswith(name + ".<")]
+    assert len(inner) == (sys.version_info < (3, 12))
+    assert {text.partition(" was")[0] for text in found} == {name, *inner}
 
 
 # ---- the test of the test ----
