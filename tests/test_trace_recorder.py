@@ -154,7 +154,7 @@ def test_brackets_are_balanced_and_depth_counts_them(trace: Trace) -> None:
 
 def test_the_reason_for_the_answer_leads_back_to_the_kernel(trace: Trace) -> None:
     send = only(trace, name="send")
-    reasons = [(event.kind, event.name) for event in trace.why(send)]
+    reasons = [(event.kind, event.name) for event in trace.causes(send)]
     assert reasons == [
         ("schedule", "IOLoop.add_callback"),  # the Runner is run, because
         ("resolve", "Future.set_result"),  # the head was there, because

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +18,8 @@ from rich.console import Console
 from test_trace_views_story import NAMES, printed, recorded
 from trace_scenarios import traced
 
-from minitornado.trace import Trace
+from minitornado.classroom.show import render
+from minitornado.trace import Trace, views
 from minitornado.trace.events import Event
 from minitornado.trace.views import Buffers, Diff, Story, Tree, Turns, View, Why
 
@@ -258,3 +261,29 @@ def test_a_console_of_twenty_columns_gets_something() -> None:
     for make in VIEWS.values():
         with open("/dev/null", "w") as nowhere:
             Console(file=nowhere, width=20).print(make(recorded("get")[0]))
+
+
+def test_a_trace_has_its_views_as_methods_and_shows_itself_as_its_story() -> None:
+    trace, _driven = traced("get")
+    send = next(event.seq for event in trace if event.name == "send")
+    alike = [
+        (trace.story(req="c1r1"), views.Story(trace, req="c1r1")),
+        (trace.lanes("c1"), views.Lanes(trace, "c1")),
+        (trace.turns(1, 2), views.Turns(trace, 1, 2)),
+        (trace.why(send), views.Why(trace, send)),
+        (trace.stepper(), views.Stepper(trace)),
+        (trace.tree("c1", level="full"), views.Tree(trace, "c1", level="full")),
+        (trace.buffers(), views.Buffers(trace)),
+        (trace.counts(conn="c1"), views.Counts(trace, conn="c1")),
+    ]
+    for ours, view in alike:
+        assert type(ours) is type(view) and ours.text() == view.text() != ""
+    assert trace.page(title="T") == views.page(trace, title="T")
+    assert trace._repr_mimebundle_() == trace.story()._repr_mimebundle_()
+    assert render(trace, 100) == render(trace.story(), 100)
+
+
+def test_who_only_records_does_not_load_rich() -> None:
+    program = "import sys, minitornado.trace; print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    assert done.stdout == b"False\n", done.stderr

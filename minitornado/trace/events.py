@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .canonical import canonical, to_json
+from .looks import Looks
 
 T = TypeVar("T")
 
@@ -148,7 +149,7 @@ FIELDS = tuple(entry.name for entry in fields(Event))
 KIND, NAME, CONN = (FIELDS.index(name) for name in ("kind", "name", "conn"))
 
 
-class Trace:
+class Trace(Looks):
     """A sequence of events, in the order of `seq`.
 
     A selection made by `filter` is a Trace too.  It still knows the whole: `trace[seq]` finds
@@ -264,7 +265,7 @@ class Trace:
             yield parent
             parent = self.get(parent.parent)
 
-    def why(self, event: Event) -> Iterator[Event]:
+    def causes(self, event: Event) -> Iterator[Event]:
         """Yield the causes of an event back to the kernel: of the bracket around it, and so on.
 
         Each is the `cause` of the innermost bracket that has one.
