@@ -1,0 +1,104 @@
+"""Exports: what is written is what the formats allow, and holds every event and edge."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from trace_scenarios import SCRIPTS, traced
+
+from minitornado.trace import Trace
+from minitornado.trace.export import chrome, otlp
+
+pytestmark = pytest.mark.deadline(60)
+
+
+@pytest.fixture(scope="module", params=["get", "later", "two", "boom"])
+def trace(request: pytest.FixtureRequest) -> Trace:
+    assert request.param in SCRIPTS
+    return traced(request.param)[0]
+
+
+def opened(trace: Trace) -> list[int]:
+    return [event.seq for event in trace if event.of is None]
+
+
+# ---- Chrome ----
+
+
+def chrome_violations(export: dict[str, Any]) -> list[str]:
+    """Return which rules of the Trace Event Format an export breaks."""
+    found = []
+    slices: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    flows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in export["traceEvents"]:
+        if event["ph"] == "X":
+            if event["dur"] < 0:
+                found.append(f"a negative duration: {event}")
+            slices[event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
+        elif event["ph"] in ("s", "f"):
+            flows[event["id"]].append(event)
+    for tid, spans in slices.items():
+        stack: list[float] = []
+        for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+            while stack and stack[-1] <= start:
+                stack.pop()
+            if stack and end > stack[-1]:
+                found.append(f"a slice of {tid} from {start} crosses one that ends at {stack[-1]}")
+            stack.append(end)
+    for number, ends in flows.items():
+        if [end["ph"] for end in ends] != ["s", "f"] or ends[1].get("bp") != "e":
+            found.append(f"flow {number} has not one beginning and one end")
+        elif ends[0]["ts"] > ends[1]["ts"] or ends[0]["cat"] != ends[1]["cat"]:
+            found.append(f"flow {number} goes back")
+        for end in ends:
+            if not any(start <= end["ts"] <= stop for start, stop in slices[end["tid"]]):
+                found.append(f"flow {number} is bound to no slice at {end['ts']}")
+    return found
+
+
+@pytest.mark.parametrize("logical", [True, False])
+def test_a_chrome_export_obeys_the_format(trace: Trace, logical: bool) -> None:
+    export = json.loads(json.dumps(chrome(trace, logical=logical)))
+    assert chrome_violations(export) == []
+    slices = [event for event in export["traceEvents"] if event["ph"] == "X"]
+    assert [event["args"]["seq"] for event in slices] == opened(trace)
+
+
+def test_every_cause_is_an_arrow(trace: Trace) -> None:
+    ends = {event["id"] for event in chrome(trace)["traceEvents"] if event["ph"] == "f"}
+    assert {f"cause-{event.seq}" for event in trace if event.cause is not None} <= ends
+    assert ends
+
+
+def test_the_judge_of_the_format_finds_what_is_wrong(trace: Trace) -> None:
+    def broken(**changes: Any) -> list[str]:
+        export = chrome(trace)
+        kind = "s" if "ts" in changes else "X"
+        next(event for event in export["traceEvents"] if event["ph"] == kind).update(changes)
+        return chrome_violations(export)
+
+    assert broken(dur=-1) and broken(dur=2.5) and broken(ts=-5.0) and broken(ts=1e9)
+
+
+# ---- OpenTelemetry ----
+
+
+def test_an_otlp_export_has_a_span_an_event_and_its_edges_as_links(trace: Trace) -> None:
+    export = json.loads(json.dumps(otlp(trace, epoch=10**18)))
+    (scope,) = export["resourceSpans"][0]["scopeSpans"]
+    spans = {int(span["spanId"], 16): span for span in scope["spans"]}
+    assert sorted(spans) == opened(trace)
+    for seq, span in spans.items():
+        event = trace[seq]
+        assert len(span["traceId"]) == 32 and len(span["spanId"]) == 16
+        assert span["traceId"] == scope["spans"][0]["traceId"] != "0" * 32
+        assert 10**18 <= int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
+        assert int(span.get("parentSpanId", "0"), 16) == (event.parent or 0)
+        assert all(int(link["spanId"], 16) in spans for link in span["links"])
+        edges = [link["attributes"][0]["value"]["stringValue"] for link in span["links"]]
+        assert edges == [edge for edge in ("cause", "link") if getattr(event, edge) is not None]
+        closer = trace.closer(event)
+        assert ("status" in span) == (closer is not None and closer.kind == "raise")
