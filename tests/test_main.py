@@ -153,7 +153,7 @@ def test_help_fits_a_terminal_and_shows_examples(words: tuple[str, ...]):
 
 def test_help_names_every_command():
     text = run("--help").stdout
-    for command in ("serve", "trace", "show", "learn", "notebooks"):
+    for command in ("serve", "trace", "show", "diff", "learn", "notebooks"):
         assert f"\n  {command} " in text
 
 
@@ -166,7 +166,7 @@ def test_version_is_the_package_s():
 OPTION = "python -m minitornado {}: argument {} (--help says more)"
 MISUSED = [
     (["bla"], "minitornado: there is no command 'bla'; there are "
-              "serve, trace, show, learn, predict, explain, notebooks"),
+              "serve, trace, show, diff, learn, predict, explain, notebooks"),
     (["--bla"], "python -m minitornado: unrecognized arguments: --bla (--help says more)"),
     (["serve", "--port", "65536"],
      OPTION.format("serve", "--port: a port is a number from 0 to 65535, not '65536'")),

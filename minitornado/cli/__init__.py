@@ -3,6 +3,7 @@
     main(argv) ──> arguments.parse ──> watch    one request to the demo, traced
                                        serve    the demo server, until Ctrl-C
                                        show     a trace from a file
+                                       diff     two of them
                ──> those of `classroom`, which have command lines of their own: HANDED_OVER
 
 A command is a function `run(options)` that returns the exit status, or raises Complaint with
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 
 from .output import Complaint, guard_output
 
-COMMANDS = ("serve", "trace", "show", "learn", "predict", "explain", "notebooks")
+COMMANDS = ("serve", "trace", "show", "diff", "learn", "predict", "explain", "notebooks")
 HANDED_OVER = {
     "learn": "minitornado.classroom.learn",
     "predict": "minitornado.classroom.predictions",

@@ -24,6 +24,7 @@ commands:
   serve       the demo server, until Ctrl-C; logs the chain of every request
   trace       one request of your choosing to the demo, traced
   show        a trace that was written to a file
+  diff        two of them, side by side
   learn       the exercises: start, check, hint, reset, solution, list
   predict     the predictions of a notebook: predict 00
   explain     a line of the source, explained: explain iostream.py:214
@@ -55,7 +56,17 @@ SHOW_EXAMPLES = """\
 examples:
   python -m minitornado trace /stream --json stream.jsonl
   python -m minitornado show stream.jsonl --view turns
-  python -m minitornado show stream.jsonl --view why --event 40"""
+  python -m minitornado show stream.jsonl --view why --event 40
+  python -m minitornado show stream.jsonl --html stream.html
+  python -m minitornado show stream.jsonl --export chrome stream.json"""
+
+DIFF_EXAMPLES = """\
+examples:
+  python -m minitornado trace /hello --json hello.jsonl
+  python -m minitornado trace /stream --json stream.jsonl
+  python -m minitornado diff hello.jsonl stream.jsonl"""
+
+EXPORTS = ("chrome", "otlp")
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -71,7 +82,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     _add_serve(commands)
     _add_trace(commands)
     _add_show(commands)
-    return parser.parse_args(words)
+    _add_diff(commands)
+    options = parser.parse_args(words)
+    export = getattr(options, "export", None)
+    if export is not None and export[0] not in EXPORTS:
+        parser.error(f"--export takes {' or '.join(EXPORTS)}, not {export[0]!r}")
+    return options
 
 
 def _add_serve(commands: Any) -> None:
@@ -128,6 +144,7 @@ def _add_trace(commands: Any) -> None:
         "--audit", action="store_true",
         help="show instead whether the trace misses anything: exit status 1 if it does",
     )  # fmt: skip
+    _add_files(parser)
     parser.set_defaults(module="trace", of=None)
 
 
@@ -146,6 +163,27 @@ def _add_show(commands: Any) -> None:
         "--of", metavar="NAME",
         help="of one connection, as c1, or one request, as c1r1; or all "
         "(default: of the request, if only one was answered)",
+    )  # fmt: skip
+    _add_files(parser)
+
+
+def _add_diff(commands: Any) -> None:
+    parser = commands.add_parser(
+        "diff", epilog=DIFF_EXAMPLES,
+        description="Show the stories of two traces side by side; exit status 1 if they differ.",
+    )  # fmt: skip
+    parser.set_defaults(module="diff")
+    parser.add_argument("one", metavar="FILE")
+    parser.add_argument("other", metavar="FILE")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--html", metavar="FILE", help="write the trace to FILE as a page that needs no network"
+    )
+    parser.add_argument(
+        "--export", nargs=2, metavar=("FORMAT", "FILE"),
+        help="write it for another tool: chrome (Perfetto) or otlp (OpenTelemetry)",
     )  # fmt: skip
 
 

@@ -6,13 +6,15 @@ import argparse
 
 from minitornado.trace import Trace, load
 
-from . import views
+from . import files, views
 from .output import Complaint, console, reason_of
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the trace of a file."""
-    views.show(read(options.file), options, console())
+    trace = read(options.file)
+    views.show(trace, options, console())
+    files.write(trace, options)
     return 0
 
 

@@ -17,7 +17,7 @@ from minitornado.httpserver import HTTPServer
 from minitornado.trace import Event, Trace, drive, tracing
 from minitornado.trace.drive import Driven
 
-from . import views
+from . import files, views
 from .output import Complaint, console, reason_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         views.show(trace, options, screen)
     if options.json is not None:
         write(trace, options.json)
+    files.write(trace, options)
     screen.print(f"\n{describe(answer)}", soft_wrap=True, markup=False)
     return 0
 
