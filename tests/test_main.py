@@ -166,7 +166,7 @@ def test_version_is_the_package_s():
 OPTION = "python -m minitornado {}: argument {} (--help says more)"
 MISUSED = [
     (["bla"], "minitornado: there is no command 'bla'; there are "
-              "serve, trace, show, diff, learn, predict, explain, notebooks"),
+              "serve, trace, show, diff, learn, predict, explain, notebooks, book"),
     (["--bla"], "python -m minitornado: unrecognized arguments: --bla (--help says more)"),
     (["serve", "--port", "65536"],
      OPTION.format("serve", "--port: a port is a number from 0 to 65535, not '65536'")),
@@ -197,7 +197,7 @@ def test_a_wrong_option_gets_one_sentence(words: list[str], sentence: str):
 
 
 def test_the_classroom_s_commands_are_handed_over(monkeypatch: pytest.MonkeyPatch):
-    from minitornado.classroom import build, explain, learn, predictions
+    from minitornado.classroom import book, build, explain, learn, predictions
 
     seen = []
     monkeypatch.setattr(learn, "main", lambda words: seen.append(("learn", words)) or 0)
@@ -205,7 +205,7 @@ def test_the_classroom_s_commands_are_handed_over(monkeypatch: pytest.MonkeyPatc
     assert main(["learn", "check", "ex13"]) == 0
     assert main(["notebooks", "--check"]) == main(["build", "00"]) == 1
     assert seen == [("learn", ["check", "ex13"]), ("build", ["--check"]), ("build", ["00"])]
-    for name, module in (("predict", predictions), ("explain", explain)):
+    for name, module in (("predict", predictions), ("explain", explain), ("book", book)):
         monkeypatch.setattr(module, "main", lambda words: seen.append(words) or 2)
         assert main([name, "x"]) == 2
         assert seen.pop() == ["x"]

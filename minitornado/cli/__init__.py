@@ -23,13 +23,14 @@ from collections.abc import Sequence
 
 from .output import Complaint, guard_output
 
-COMMANDS = ("serve", "trace", "show", "diff", "learn", "predict", "explain", "notebooks")
+COMMANDS = ("serve", "trace", "show", "diff", "learn", "predict", "explain", "notebooks", "book")
 HANDED_OVER = {
     "learn": "minitornado.classroom.learn",
     "predict": "minitornado.classroom.predictions",
     "explain": "minitornado.classroom.explain",
     "notebooks": "minitornado.classroom.build",
     "build": "minitornado.classroom.build",
+    "book": "minitornado.classroom.book",
 }
 
 

@@ -29,6 +29,7 @@ commands:
   predict     the predictions of a notebook: predict 00
   explain     a line of the source, explained: explain iostream.py:214
   notebooks   build the notebooks, or check that they are fresh (also: build)
+  book        write the notebooks as static pages, to read without anything
 
 COMMAND --help says more about each.
 
