@@ -161,11 +161,6 @@ class History:
         self._missed = 0
         return changed, missed
 
-    def busy(self, conn: str) -> bool:
-        """Tell whether a connection carries a request of the page's own, not answered yet."""
-        request = self.requests.get(self._serving.get(conn, ""))
-        return request is not None and request.watching and request.ended is None
-
     def known(self, conn: str) -> bool:
         """Tell whether a connection has carried a request before."""
         return conn in self._serving
@@ -277,7 +272,7 @@ class History:
                 if not request.line:
                     self._begins(event, request)
                 request.state = "refused"
-            case "call", "request-lost" | "client-gone":
+            case "call" | "run", "request-lost" | "client-gone":
                 request.state = "lost"
             case "end", _:
                 request.ended = _ms(event)

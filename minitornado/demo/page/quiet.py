@@ -78,8 +78,6 @@ class Quiet:
         request = self._history.requests.get(event.req or "")
         if request is not None and request.shown:
             return True
-        if event.req is None and self._history.busy(event.conn):
-            return False
         # Of a new connection nobody knows whether it is the browser's.
         return True if self._history.known(event.conn) and event.conn not in self._own else None
 
