@@ -4,7 +4,10 @@
                                execute.py ──> cells with outputs
     notebooks/NN_name.ipynb <─ normalise.py, build.py
 
+    notebooks/NN_name.ipynb ──> book/: pages that need no server
+
 Inside a notebook's cells: `show` and `picture` (show.py), `ask`, `predict` and `compare`
-(predict.py). Outside of them: `python -m minitornado.classroom.build`, and
-`python -m minitornado.classroom.browser` for a real JupyterLab.
+(predict.py); the predictions are in the terminal too (predictions.py). Outside of them:
+`python -m minitornado.classroom.build`, and `python -m minitornado.classroom.browser` for a real
+JupyterLab.
 """

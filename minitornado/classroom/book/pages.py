@@ -10,7 +10,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from minitornado.classroom.build import FOLDER
-from minitornado.classroom.exercises.catalog import Exercise
 from minitornado.classroom.palette import PALETTE
 
 from . import index
@@ -26,16 +25,19 @@ PICTURE = "one-request.svg"
 
 @dataclass(frozen=True)
 class Link:
-    """A page, as other pages point to it; titles are HTML."""
+    """A page, as other pages point to it."""
 
     page: str
     title: str
-    number: str = ""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the shell needs to know of a page; `parts` are its own headings: (anchor, title)."""
+    """What the shell needs to know of a page; its title is HTML.
+
+    parts: its own headings, as (anchor, HTML)
+    values: what its template takes besides
+    """
 
     page: str
     title: str
@@ -90,7 +92,6 @@ class Book:
             "book": self, "links": self._links(), "layers": PALETTE,
             "defined_by": lambda blank: index.defined_by(blank, self.definitions),
             "chapter": {it.number: it for it in self.chapters}.get,
-            "exercises_at": self._exercises_at(),
         }
         return environment
 
@@ -100,9 +101,6 @@ class Book:
         links += [Link("glossary.html", "Glossary")] if self.glossary else []
         links += [Link("exercises.html", "Exercises")] if self.exercises else []
         return [*links, Link("source.html", "Source")]
-
-    def _exercises_at(self) -> dict[str, tuple[Exercise, ...]]:
-        return {place.definition.name: place.exercises for place in self.places}
 
     def _pages(self) -> list[Page]:
         """The contents, the chapters, then what one looks things up in."""

@@ -8,6 +8,12 @@ const stored = {
   },
 };
 
+function make(tag, properties, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
 // ---- theme ----
 
 const root = document.documentElement;
@@ -60,9 +66,7 @@ function marked(text, terms) {
   const pattern = terms.map(escaped).join("|");
   for (const piece of text.split(new RegExp(`(${pattern})`, "giu"))) {
     const hit = piece && terms.includes(piece.toLowerCase());
-    const node = hit ? document.createElement("mark") : piece;
-    if (hit) node.textContent = piece;
-    part.append(node);
+    part.append(hit ? make("mark", { textContent: piece }) : piece);
   }
   return part;
 }
@@ -74,19 +78,9 @@ function snippet(text, terms) {
 }
 
 function option([link, title, kind, text], number, terms) {
-  const node = document.createElement("a");
-  node.href = link;
-  node.id = "result-" + number;
-  node.role = "option";
-  node.tabIndex = -1;
-  const strong = document.createElement("b");
-  strong.append(marked(title, terms));
-  const small = document.createElement("small");
-  small.textContent = kind;
-  const paragraph = document.createElement("p");
-  paragraph.append(marked(snippet(text, terms), terms));
-  node.append(strong, small, paragraph);
-  return node;
+  return make("a", { href: link, id: "result-" + number, role: "option", tabIndex: -1 },
+    make("b", {}, marked(title, terms)), make("small", { textContent: kind }),
+    make("p", {}, marked(snippet(text, terms), terms)));
 }
 
 function search() {
@@ -142,87 +136,86 @@ document.addEventListener("keydown", (event) => {
 
 // ---- predictions: the answer is locked until the reader has chosen ----
 
-function lock(prompt) {
-  const id = prompt.id;
-  const listed = prompt.nextElementSibling;
+// What predict.py shows: the question, its options by line, what to do, and the answer, folded.
+function lock(question) {
+  const listed = question.nextElementSibling;
   const todo = listed?.nextElementSibling;
   const answer = todo?.nextElementSibling;
-  if (answer?.tagName !== "DETAILS") return;
-  const lines = listed.innerHTML.split(/<br\s*\/?>/).map((it) => it.trim());
-  const right = /Right is ([a-z])\)/.exec(answer.textContent)?.[1];
-  if (!right || lines.length < 2) return;
-  const choices = document.createElement("fieldset");
-  choices.className = "choices";
-  const legend = document.createElement("legend");
-  legend.className = "unseen";
-  legend.textContent = `Your prediction, ${id}`;
-  choices.append(legend);
-  const status = document.createElement("p");
-  status.className = "locked";
+  const right = /Right is ([a-z])\)/.exec(answer?.textContent ?? "")?.[1];
+  if (!right || answer.tagName !== "DETAILS") return;
+  const id = question.id;
+  const choices = choicesOf(id, listed.innerHTML.split(/<br\s*\/?>/), (letter) => choose(letter));
+  const status = make("p", { className: "locked" });
   status.setAttribute("role", "status");
-  const again = document.createElement("button");
-  again.type = "button";
-  again.textContent = "Predict again";
-  for (const line of lines) {
-    const letter = line[0];
-    const label = document.createElement("label");
-    label.dataset.letter = letter;
-    const input = Object.assign(document.createElement("input"), { type: "radio", name: id, value: letter });
-    const text = document.createElement("span");
-    text.innerHTML = line;
-    label.append(input, text);
-    choices.append(label);
-    input.addEventListener("click", () => show(letter));
-  }
-  // By arrow keys a radio button is chosen as soon as it is reached; so there Enter decides.
-  choices.addEventListener("keydown", (event) => {
-    const inputs = [...choices.querySelectorAll("input:not(:disabled)")];
-    const at = inputs.indexOf(event.target);
-    if (at < 0) return;
-    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-    if (step) inputs[(at + step + inputs.length) % inputs.length].focus();
-    else if (event.key === "Enter") event.target.click();
-    else return;
-    event.preventDefault();
-  });
+  const again = make("button", { type: "button", textContent: "Predict again" });
   listed.replaceWith(choices);
   todo.replaceWith(status);
 
-  function show(letter) {
+  function choose(letter) {
     stored.set(`minitornado-${id}`, letter);
     answer.hidden = !letter;
     answer.open = Boolean(letter);
-    for (const label of choices.querySelectorAll("label")) {
-      const mine = label.dataset.letter === letter;
-      label.classList.toggle("chosen", mine);
-      label.querySelector(".verdict")?.remove();
-      const input = label.querySelector("input");
-      input.checked = mine;
-      input.disabled = Boolean(letter);
-      const says = !letter ? "" : label.dataset.letter === right
-        ? (mine ? "yours, and right" : "right") : mine ? "yours" : "";
-      if (!says) continue;
-      const verdict = Object.assign(document.createElement("span"), { className: "verdict", textContent: says });
-      label.append(verdict);
-    }
+    showVerdicts(choices, letter, right);
     for (const told of answer.querySelectorAll("p")) {
       told.classList.toggle("mine", letter !== null && told.textContent.startsWith(`${letter}) `));
     }
+    showInCompare(id, choices.querySelector(`[data-letter="${letter}"] span`)?.textContent);
     status.textContent = !letter ? "Choose, and the answer opens."
       : letter === right ? "Well predicted. " : "Not so; below it says why. ";
     if (letter) status.append(again);
-    for (const row of document.querySelectorAll("tr > th")) {
-      const of = row.closest("table").previousElementSibling?.querySelector("strong")?.textContent;
-      if (row.textContent !== "You predicted" || of !== id) continue;
-      const chosen = choices.querySelector(`[data-letter="${letter}"] span`);
-      row.nextElementSibling.textContent = chosen ? chosen.textContent : "nothing yet";
-    }
   }
-  again.addEventListener("click", () => { show(null); choices.querySelector("input").focus() });
+
+  again.addEventListener("click", () => { choose(null); choices.querySelector("input").focus() });
   const kept = stored.get(`minitornado-${id}`);
-  show(choices.querySelector(`[data-letter="${kept}"]`) ? kept : null);
+  choose(choices.querySelector(`[data-letter="${kept}"]`) ? kept : null);
+}
+
+function choicesOf(id, lines, choose) {
+  const legend = make("legend", { className: "unseen", textContent: `Your prediction, ${id}` });
+  const choices = make("fieldset", { className: "choices" }, legend);
+  for (const line of lines.map((it) => it.trim())) {
+    const input = make("input", { type: "radio", name: id, value: line[0] });
+    const label = make("label", {}, input, make("span", { innerHTML: line }));
+    label.dataset.letter = line[0];
+    choices.append(label);
+    input.addEventListener("click", () => choose(line[0]));
+  }
+  // By arrow keys a radio button is chosen as soon as it is reached; here Enter or Space decides.
+  choices.addEventListener("keydown", (event) => {
+    const inputs = [...choices.querySelectorAll("input:not(:disabled)")];
+    const at = inputs.indexOf(event.target);
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (at < 0 || !(step || event.key === "Enter")) return;
+    event.preventDefault();
+    if (step) inputs[(at + step + inputs.length) % inputs.length].focus();
+    else event.target.click();
+  });
+  return choices;
+}
+
+function showVerdicts(choices, letter, right) {
+  for (const label of choices.querySelectorAll("label")) {
+    const mine = label.dataset.letter === letter;
+    const input = label.querySelector("input");
+    input.checked = mine;
+    input.disabled = Boolean(letter);
+    label.classList.toggle("chosen", mine);
+    label.querySelector(".verdict")?.remove();
+    const says = [mine && "yours", letter && label.dataset.letter === right && "right"];
+    const textContent = says.filter(Boolean).join(", and ");
+    if (textContent) label.append(make("span", { className: "verdict", textContent }));
+  }
+}
+
+function showInCompare(id, chosen) {
+  for (const row of document.querySelectorAll("tr > th")) {
+    const of = row.closest("table").previousElementSibling?.querySelector("strong")?.textContent;
+    if (row.textContent !== "You predicted" || of !== id) continue;
+    row.nextElementSibling.textContent = chosen ?? "nothing yet";
+  }
 }
 
 document.querySelectorAll("p.prediction").forEach(lock);
+
 // A locked answer takes less room than an open one: what was to be seen has moved.
 document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
