@@ -68,11 +68,13 @@ def test_every_command_is_run_by_some_test() -> None:
     elsewhere = {
         ".venv/bin/python -m minitornado serve": "tests/test_main.py",
         ".venv/bin/jupyter lab notebooks": "tests/test_notebooks_browser.py",
+        ".venv/bin/python -m minitornado book": "tests/test_book.py",
     }
     tried = [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
     for command in COMMANDS[2:]:
         assert command in tried or command in elsewhere, f"nobody runs {command!r}"
     assert '"serve"' in (ROOT / elsewhere[COMMANDS[2]]).read_text()
+    assert '"book"' in (ROOT / elsewhere[".venv/bin/python -m minitornado book"]).read_text()
     assert "lab" in (ROOT / elsewhere[".venv/bin/jupyter lab notebooks"]).read_text()
 
 
