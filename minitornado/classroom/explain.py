@@ -390,7 +390,7 @@ def find_place(place: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0 fine, 1 stale notes, 2 no such place."""
     parser = argparse.ArgumentParser(
-        prog="python -m minitornado.classroom.explain",
+        prog="python -m minitornado explain",
         description="Print how many of the stack's code lines the notebooks explain, and which "
         "they do not; or the definition at a place, with its explanations.",
     )

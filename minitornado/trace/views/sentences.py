@@ -270,7 +270,7 @@ def _start_request(event: Event, facts: Facts) -> str | None:
 
 def _told(text: str) -> Say:
     """Return a rule's function for a call that is always worth the same sentence."""
-    return lambda event, facts: text.format(conn=event.conn, req=event.req)
+    return lambda event, facts: text.format(name=event.name, conn=event.conn, req=event.req)
 
 
 RULES = (
@@ -288,7 +288,7 @@ RULES = (
     Rule(1, "resolve", (), _resolve),
     Rule(2, "yield", (), _wait),
     Rule(1, "resume", (), _resume),
-    Rule(2, "call", ("handle_stream",), _told("HTTPServer.handle_stream takes {conn} over.")),
+    Rule(2, "call", ("handle_stream",), _told("{name} takes {conn} over.")),
     Rule(2, "call", ("start_request",), _start_request),
     Rule(1, "call", ("start_read",), _start_read),
     Rule(1, "call", ("headers_received",), _headers),
