@@ -4,7 +4,8 @@
                                        serve    the demo server, until Ctrl-C
                                        show     a trace from a file
                                        diff     two of them
-               ──> those of `classroom`, which have command lines of their own: HANDED_OVER
+               ──> those of `classroom` and `benchmark`, which have command lines of their
+                   own: HANDED_OVER
 
 A command is a function `run(options)` that returns the exit status, or raises Complaint with
 the sentence for the user.  Whatever ends the program, no traceback is shown for it: those are
@@ -23,7 +24,10 @@ from collections.abc import Sequence
 
 from .output import Complaint, guard_output
 
-COMMANDS = ("serve", "trace", "show", "diff", "learn", "predict", "explain", "notebooks", "book")
+COMMANDS = (
+    "serve", "trace", "show", "diff", "learn", "predict", "explain", "notebooks", "book",
+    "benchmark",
+)  # fmt: skip
 HANDED_OVER = {
     "learn": "minitornado.classroom.learn",
     "predict": "minitornado.classroom.predictions",
@@ -31,6 +35,7 @@ HANDED_OVER = {
     "notebooks": "minitornado.classroom.build",
     "build": "minitornado.classroom.build",
     "book": "minitornado.classroom.book",
+    "benchmark": "minitornado.benchmark",
 }
 
 

@@ -30,6 +30,7 @@ commands:
   explain     a line of the source, explained: explain iostream.py:214
   notebooks   build the notebooks, or check that they are fresh (also: build)
   book        write the notebooks as static pages, to read without anything
+  benchmark   measure minitornado beside Tornado and others
 
 COMMAND --help says more about each.
 

@@ -1,0 +1,60 @@
+"""The limit of pure Python: epoll, recv, send.  It parses nothing, and checks nothing."""
+
+import select
+import socket
+
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+BIG = HEAD % (10 * 1024 * 1024) + bytes(10 * 1024 * 1024)
+
+listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+print(listener.getsockname()[1], flush=True)
+listener.setblocking(False)
+epoll = select.epoll()
+epoll.register(listener, select.EPOLLIN)
+connections: dict[int, socket.socket] = {}
+bodies: dict[int, tuple[bytes, list[bytes], int]] = {}  # fd: head, pieces, bytes still to come
+
+
+def handle(fd: int, connection: socket.socket) -> None:
+    data = connection.recv(65536)
+    if data.startswith(b"GET /hello"):
+        if b"Connection: close" not in data:
+            connection.send(HELLO * data.count(b"GET "))
+            return
+        connection.send(HELLO.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+    elif data.startswith(b"GET /big"):
+        connection.setblocking(True)
+        connection.sendall(BIG)
+        return connection.setblocking(False)
+    elif data:
+        return receive(fd, connection, data)
+    del connections[fd]
+    connection.close()
+
+
+def receive(fd: int, connection: socket.socket, data: bytes) -> None:
+    """Gather a body up to its end; of one in chunks, see no more than that the end has come."""
+    head, pieces, left = bodies.pop(fd, (b"", [], 0))
+    if not pieces:
+        head, _, data = data.partition(b"\r\n\r\n")
+        left = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0] or -1)
+    pieces.append(data)
+    left -= len(data)
+    if left and not (left < 0 and data.endswith(b"0\r\n\r\n")):
+        bodies[fd] = head, pieces, left
+        return
+    body = b"".join(pieces)
+    sent = body if head.startswith(b"POST /echo") else b"%d" % len(body)
+    connection.send(HEAD % len(sent) + sent)
+
+
+while True:
+    for fd, _events in epoll.poll():
+        if fd == listener.fileno():
+            connection, _address = listener.accept()
+            connection.setblocking(False)
+            connections[connection.fileno()] = connection
+            epoll.register(connection, select.EPOLLIN)
+        else:
+            handle(fd, connections[fd])
