@@ -88,6 +88,11 @@ class Cores:
             os.sched_setaffinity(0, self.all)
 
 
+def environment() -> dict[str, str]:
+    """What a program is started with: ours, and the way to minitornado."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 @contextlib.contextmanager
 def serving(command: Sequence[str], core: int) -> Iterator[Server]:
     """Start a server on a core, and end it.  Whatever ends us, it does not outlive us."""
@@ -97,12 +102,11 @@ def serving(command: Sequence[str], core: int) -> Iterator[Server]:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, {core})
 
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile("w+") as said:
         # A session of its own: Ctrl-C is for us, and we end it.
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL, text=True,
-            preexec_fn=prepare, start_new_session=True, env=environment,
+            preexec_fn=prepare, start_new_session=True, env=environment(),
         )  # fmt: skip
         try:
             assert process.stdout is not None

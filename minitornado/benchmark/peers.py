@@ -64,6 +64,7 @@ PEERS = {
              ("uvicorn_server.py", "httptools", "uvloop"), ("uvicorn", "httptools", "uvloop")),
         Peer("asyncio", "asyncio streams (no HTTP)", ("streams_server.py",)),
         Peer("epoll", "bare epoll (nothing)", ("epoll_server.py",)),
+        Peer("uvloop", "uvloop", ("loop_costs.py", "uvloop"), ("uvloop",)),
     )
 }  # fmt: skip
 
@@ -88,6 +89,14 @@ def python_for(peers: Iterable[Peer], folder: Path) -> str:
         _run(str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *pins)
         stamp.write_text(wanted)
     return str(python)
+
+
+def versions(python: str, peers: Iterable[Peer]) -> dict[str, str]:
+    """The versions of the packages that `peers` are made of, as that Python has them."""
+    packages = sorted({package for peer in peers for package in peer.packages})
+    code = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
+    done = subprocess.run([python, "-c", code, *packages], capture_output=True, text=True)
+    return dict(zip(packages, done.stdout.split(), strict=True))
 
 
 def _run(*command: str) -> None:

@@ -9,9 +9,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .peers import PEERS
+from .bench import Figure, Workload
+from .peers import OURS, PEERS
 from .results import Results, Spread, ratio, spread
-from .workloads import WORKLOADS, Workload
+from .workloads import WORKLOADS
 
 
 def number(value: float) -> str:
@@ -36,26 +37,66 @@ def told(found: Spread | None) -> str:
     return f"{number(found.median)} [{number(found.least)}-{number(found.most)}]"
 
 
+def reached(results: Results, workload: Workload, figure: Figure) -> bool | None:
+    """Whether minitornado's figure reaches its goal; None if there is no goal, or no figure."""
+    if figure.ratio is not None:
+        found, least = ratio(results, workload.name, OURS, figure.key), figure.ratio
+        return found.median >= least if found else None
+    own = spread(results, workload.name, OURS, figure.key)
+    if own is None or not figure.goal():
+        return None
+    if figure.most is not None:
+        return own.median <= figure.most
+    return own.median >= (figure.least or 0)
+
+
 def workload_table(results: Results, workload: Workload) -> Table:
-    """One workload: a line a peer; the figures, and the ratios to Tornado of those with a goal."""
-    table = Table(title=workload.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
-    compared = [figure for figure in workload.figures if figure.ratio is not None]
+    """One workload: for each figure a line a peer, and how it compares with Tornado's."""
+    table = _table(workload.title)
+    for column in ("", "", "times Tornado"):
+        table.add_column(column, justify="right" if table.columns else "left", no_wrap=True)
     for figure in workload.figures:
-        table.add_column(f"{figure.label}{figure.unit and ', '}{figure.unit}", justify="right")
-        if figure in compared:
-            table.add_column(f"times Tornado, goal {figure.ratio:g}", justify="right")
-    for name in results["workloads"].get(workload.name, {}):
-        row = [PEERS[name].label]
-        for figure in workload.figures:
-            found = spread(results, workload.name, name, figure.key)
-            row.append(told(found) if figure in compared or not found else number(found.median))
-            if figure in compared:
-                row.append(told(ratio(results, workload.name, name, figure.key)))
-        table.add_row(*(Text(cell) for cell in row))
+        goal = f"goal: {figure.goal()}" if figure.goal() else ""
+        title = f"{figure.label}{figure.unit and ', '}{figure.unit}"
+        ours = (goal, "") if figure.ratio is None else ("", goal)
+        table.add_row(Text(title, "bold"), *ours)
+        for name in results["workloads"].get(workload.name, {}):
+            own = spread(results, workload.name, name, figure.key)
+            if own is not None:
+                times = ratio(results, workload.name, name, figure.key)
+                compared = told(times) if figure.has_ratio() else ""
+                table.add_row(f"  {PEERS[name].label}", Text(told(own)), Text(compared))
     return table
+
+
+def goals_table(results: Results) -> Table:
+    """Every goal, and whether it is reached."""
+    table = _table("goals")
+    for column in ("", "minitornado", "goal", ""):
+        table.add_column(column, justify="left" if not column else "right")
+    for workload, figure in goals(results):
+        own = spread(results, workload.name, OURS, figure.key)
+        against = figure.ratio is not None
+        shown = ratio(results, workload.name, OURS, figure.key) if against else own
+        goal = f"{figure.goal()} times Tornado" if against else figure.goal()
+        mark = {True: "reached", False: "missed", None: ""}[reached(results, workload, figure)]
+        table.add_row(f"{workload.name}: {figure.label}", Text(told(shown)), goal, mark)
+    return table
+
+
+def goals(results: Results) -> Iterator[tuple[Workload, Figure]]:
+    """The figures with a goal, of the workloads that were measured."""
+    for name in results["workloads"]:
+        for figure in WORKLOADS[name].figures:
+            if figure.goal():
+                yield WORKLOADS[name], figure
 
 
 def tables(results: Results) -> Iterator[RenderableType]:
     for name in results["workloads"]:
         yield workload_table(results, WORKLOADS[name])
+    yield goals_table(results)
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)

@@ -24,7 +24,7 @@ async def main() -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
-    protocols = web.Server(handle, access_log=None)
+    protocols = web.Server(handle, access_log=None, keepalive_timeout=3600)
     server = await asyncio.get_running_loop().create_server(protocols, sock=listener)
     print(listener.getsockname()[1], flush=True)
     await server.serve_forever()

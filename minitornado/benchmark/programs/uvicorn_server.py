@@ -29,8 +29,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 http, loop = sys.argv[1:]
 config = uvicorn.Config(
-    application, http=http, loop=loop, lifespan="off", access_log=False, log_level="warning"
-)
+    application, http=http, loop=loop, lifespan="off", access_log=False, log_level="warning",
+    timeout_keep_alive=3600,
+)  # fmt: skip
 # By name a TCP socket: asyncio switches Nagle's algorithm off for those alone.
 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 listener.bind(("127.0.0.1", 0))
