@@ -93,7 +93,8 @@ class Future(Generic[T]):
         """Return the exception, or None if there is a result.  Raises as `result` if pending."""
         if not self._done:
             raise InvalidStateError("this Future is not done yet: await it, or ask in a callback")
-        self._retrieve()
+        if self._unretrieved is not None:
+            self._retrieve()
         return self._exception
 
     def exc_info(self) -> ExcInfo | None:

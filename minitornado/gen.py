@@ -67,20 +67,18 @@ class Runner:
     Tornado 4.4: gen.Runner.
     """
 
-    __slots__ = ("_awaited", "_coroutine", "_io_loop", "result_future")
+    __slots__ = ("_coroutine", "_io_loop", "result_future")
 
     def __init__(
         self, coroutine: Steps[T], result_future: Future[T], io_loop: IOLoop | None = None
     ) -> None:
         self._coroutine = coroutine
         self._io_loop: IOLoop = io_loop or IOLoop.current()
-        self._awaited: Any = None
         self.result_future = result_future
         self.run()
 
-    def run(self, _done: object = None) -> None:
-        """Go on with the outcome of the Future waited for, up to the next one that is pending."""
-        awaited, self._awaited = self._awaited, None
+    def run(self, awaited: Any = None) -> None:
+        """Go on with the outcome of `awaited`, up to the next Future that is pending."""
         while True:
             try:
                 yielded = self._step(awaited)
@@ -92,7 +90,6 @@ class Runner:
             if awaited is moment or not awaited.done():
                 # A turn of its own: it goes on with an empty stack, and nobody who resolves
                 # a Future runs the code of everybody who waits for it.
-                self._awaited = awaited
                 return self._io_loop.add_future(awaited, self.run)
 
     def _step(self, awaited: Any) -> Any:

@@ -111,7 +111,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         # The request.
         self._request_start_line: RequestStartLine | None = None
-        self._head: ReadLines | None = None  # the read that waits, or waited, for it
+        self._head = ReadLines(b"\r\n\r\n", self.params.max_header_size)
         self._body_length: int | None = 0  # None: in chunks
         self._read_finished = False
 
@@ -175,26 +175,26 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     async def _read_head(self) -> tuple[RequestStartLine, HTTPHeaders]:
         """Read up to the empty line, parse it, and settle what it decides."""
-        self._head = read = ReadLines(b"\r\n\r\n", self.params.max_header_size)
         if self.params.header_timeout is not None:
             # From here to the end of the head, not from byte to byte: else a client that
             # drips would keep a connection for ever.
             self._deadline.start(self.params.header_timeout, self._timed_out)
-        data = await self.stream.start_read(read)
+        data = await self.stream.start_read(self._head)
         while data.startswith(b"\r\n"):
             # An empty line before a request is some client's slip of the pen (RFC 9112 §2.2).
-            read.limit = max(0, read.limit - 2)
-            data = data[2:] or await self.stream.start_read(ReadLines(b"\r\n\r\n", read.limit))
+            self._head = ReadLines(b"\r\n\r\n", max(0, self._head.limit - 2))
+            data = data[2:] or await self.stream.start_read(self._head)
         self._deadline.stop()
         if self.stream.closed():  # since the head was read: there is nobody to be answered
             raise StreamClosedError(self.stream.error)
         if not data.endswith(b"\r\n\r\n"):
-            raise _unfinished_head(data, read.limit)
+            raise _unfinished_head(data, self._head.limit)
         start_line, headers = http1parser.parse_head(data)
         self._request_start_line = start_line
+        field = headers.fields.get
         keep_alive, self._body_length = http1parser.framing(
-            start_line.version, headers.get("Host"), headers.get("Connection"),
-            headers.get("Transfer-Encoding"), headers.get("Content-Length"),
+            start_line.version, field("Host"), field("Connection"), field("Transfer-Encoding"),
+            field("Content-Length"),
         )  # fmt: skip
         self._disconnect_on_finish = self.no_keep_alive or not keep_alive
         return start_line, headers
@@ -346,23 +346,22 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._disconnect_on_finish |= self.params.no_keep_alive  # the server may be draining
         if code == 204:
             headers = _without_framing(headers)
+        fields = headers.fields
         # The application's own headers are not touched: it may use them for every answer.
         lines = [f"HTTP/1.1 {code} {start_line[2]}", *headers.format_lines()]
-        length = headers.get("Content-Length")
-        if length is not None:
+        if "Content-Length" in fields:
             if not self._omit_body:
-                self._expected_content_remaining = int(length)
-        elif not bodiless and "Transfer-Encoding" not in headers:
+                self._expected_content_remaining = int(fields["Content-Length"])
+        elif not bodiless and "Transfer-Encoding" not in fields:
             if version == "HTTP/1.0":
                 self._disconnect_on_finish = True  # it knows no chunks: the end is the end
             else:
                 self._chunking_output = True
                 lines.append("Transfer-Encoding: chunked")
-        if "Date" not in headers:
+        if "Date" not in fields:
             lines.append(_date_line())
-        connection = headers.get("Connection")
-        if connection is not None:
-            self._disconnect_on_finish |= "close" in connection.lower()
+        if "Connection" in fields:
+            self._disconnect_on_finish |= "close" in fields["Connection"].lower()
         elif self._disconnect_on_finish:
             lines.append("Connection: close")
         elif version == "HTTP/1.0":
@@ -419,7 +418,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _timed_out(self) -> None:
         """Give up a client that is too slow: with an answer, if it has begun to ask."""
         gen_log.info("Timeout reading %s from %s", "head" if self.idle() else "body", self.context)
-        if not self._response_started and self._head is not None and self._head.seen:
+        if not self._response_started and (self._head.seen or not self.idle()):
             self._write_error(408, "the request took too long")
         self.close()
 

@@ -35,6 +35,7 @@ MAX_BOUNDARY_BYTES = 70
 # token, RFC 9110 §5.6.2: what a method or a field name is made of.
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TOKEN = re.compile(TOKEN)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # may stand in no field, RFC 9110 §5.5
 
 # Exactly three words and two spaces.  The version is in ASCII digits: \d would take "¹" too.
 _REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\x00-\x20\x7f]+) (HTTP/([0-9])\.[0-9])")
@@ -71,16 +72,23 @@ def _normalize_name(name: str) -> str:
     return "-".join([word.capitalize() for word in name.split("-")])
 
 
-@functools.lru_cache(maxsize=1000)
-def _parse_name(name: str) -> str:
-    """The same for a name off the wire: raises HTTPInputError unless it is a token.
-
-    The cache makes strictness cost once a distinct name, and not once a request; it is
-    bounded, since strangers choose the names.
-    """
+def _parse_line(line: str) -> tuple[str, str]:
+    """Return name and value of the field that `line` holds, without its line end."""
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
     if not _TOKEN.fullmatch(name):
         raise HTTPInputError(f"malformed header field name: {name[:60]!r}")
-    return _normalize_name(name)
+    if not value.isprintable() and _CONTROL.search(value):  # the first is quick, the second exact
+        raise HTTPInputError(f"control character in header line: {line[:60]!r}")
+    # Only these two are white space here: strip() would take \x85 and \xa0 too.
+    return _normalize_name(name), value.strip(" \t")
+
+
+# A client says the same of itself with every request: so strictness costs once a distinct line,
+# and not once a request.  Bounded in number and length, since strangers choose the lines.
+_parse_short_line = functools.lru_cache(maxsize=1000)(_parse_line)
+MAX_SHORT_LINE = 256  # characters
 
 
 class HTTPHeaders(MutableMapping[str, str]):
@@ -101,27 +109,37 @@ class HTTPHeaders(MutableMapping[str, str]):
     Tornado 4.4: httputil.HTTPHeaders.
     """
 
-    __slots__ = ("_as_list",)
+    __slots__ = ("_as_list", "fields")
 
     def __init__(self, *args: Any, **kwargs: str) -> None:
-        self._as_list: dict[str, list[str]] = {}
+        #: {name as it is usually written: value, or values joined with commas}; to be read only.
+        self.fields: dict[str, str] = {}
+        self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
         if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
-            self._as_list = {name: list(values) for name, values in args[0]._as_list.items()}
+            self.fields = args[0].fields.copy()
+            self._as_list = {name: values.copy() for name, values in args[0]._as_list.items()}
         elif args or kwargs:
-            self.update(*args, **kwargs)
+            for name, value in dict(*args, **kwargs).items():
+                self[name] = value
 
     def add(self, name: str, value: str) -> None:
         """Add a field, beside those of the same name."""
-        self._as_list.setdefault(_normalize_name(name), []).append(value)
+        name = _normalize_name(name)
+        if name in self.fields:
+            values = self._as_list.setdefault(name, [self.fields[name]])
+            values.append(value)
+            value = ",".join(values)
+        self.fields[name] = value
 
     def get_list(self, name: str) -> list[str]:
         """Return the values of all fields of this name, in order; [] if there is none."""
-        return list(self._as_list.get(_normalize_name(name), ()))
+        name = _normalize_name(name)
+        return [value for field, value in self.get_all() if field == name]
 
     def get_all(self) -> Iterator[tuple[str, str]]:
         """Yield (name, value) of every field; a name that came twice is yielded twice."""
-        for name, values in self._as_list.items():
-            for value in values:
+        for name, joined in self.fields.items():
+            for value in self._as_list.get(name, (joined,)):
                 yield name, value
 
     def parse_line(self, line: str) -> None:
@@ -139,22 +157,21 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def parse_lines(self, lines: list[str]) -> None:
         """Add a field for each line; `parse_line` for many."""
-        as_list = self._as_list
+        fields, as_list = self.fields, self._as_list
         for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
-            name = _parse_name(name)
-            # Only these two are white space here: strip() would take \x0b, \x85 and \xa0 too.
-            value = value.strip(" \t")
-            if name in as_list:
-                as_list[name].append(value)
+            parse = _parse_short_line if len(line) <= MAX_SHORT_LINE else _parse_line
+            name, value = parse(line)
+            if name in fields:
+                as_list.setdefault(name, [fields[name]]).append(value)
             else:
-                as_list[name] = [value]
+                fields[name] = value
+        for name in as_list:  # once, and not once a line: a thousand of one name cost no million
+            fields[name] = ",".join(as_list[name])
 
     def format_lines(self) -> list[str]:
         """Return the fields as lines, without their ends; the contrary of `parse_lines`."""
-        return [f"{name}: {value}" for name in self._as_list for value in self._as_list[name]]
+        fields = self.get_all() if self._as_list else self.fields.items()
+        return [f"{name}: {value}" for name, value in fields]
 
     @classmethod
     def parse(cls, headers: str) -> HTTPHeaders:
@@ -172,30 +189,31 @@ class HTTPHeaders(MutableMapping[str, str]):
         return result
 
     def __getitem__(self, name: str) -> str:
-        values = self._as_list[_normalize_name(name)]
-        return values[0] if len(values) == 1 else ",".join(values)
+        return self.fields[_normalize_name(name)]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the field's value, or `default`."""
-        values = self._as_list.get(_normalize_name(name))
-        if values is None:
-            return default
-        return values[0] if len(values) == 1 else ",".join(values)
+        return self.fields.get(_normalize_name(name), default)
 
     def __setitem__(self, name: str, value: str) -> None:
-        self._as_list[_normalize_name(name)] = [value]
+        name = _normalize_name(name)
+        self.fields[name] = value
+        if self._as_list:
+            self._as_list.pop(name, None)
 
     def __delitem__(self, name: str) -> None:
-        del self._as_list[_normalize_name(name)]
+        name = _normalize_name(name)
+        del self.fields[name]
+        self._as_list.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _normalize_name(name) in self._as_list
+        return isinstance(name, str) and _normalize_name(name) in self.fields
 
     def __len__(self) -> int:
-        return len(self._as_list)
+        return len(self.fields)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._as_list)
+        return iter(self.fields)
 
     def copy(self) -> HTTPHeaders:
         """Return a copy, which shares nothing with this one."""

@@ -82,7 +82,6 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("check_trailer_line", DATA),
         ("_body_length", DATA),
         ("_can_keep_alive", DATA),
-        ("_check_bytes", DATA),
         ("_check_host", DATA),
     ],
     "httpserver": [
@@ -143,7 +142,7 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("HTTPInputError.__init__", MAKES),
         ("HTTPServerRequest._parse_body", DATA),
         ("_normalize_name", DATA),
-        ("_parse_name", DATA),
+        ("_parse_line", DATA),
         ("format_timestamp", DATA),
         ("is_valid_host", DATA),
         ("parse_request_start_line", DATA),
