@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ DEADLINE = 300.0
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "deadline(seconds): fail the test if it takes longer")
+    # Some tests start a pytest of their own.  How this one is to run (on two cores, say) is not
+    # asked of them.
+    os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 def pytest_collection_finish() -> None:

@@ -1257,7 +1257,7 @@ def test_a_packed_body_may_come_byte_by_byte_and_in_members(io_loop: IOLoop) -> 
     (b"not gzip", 400), (gzip.compress(b"x" * 100)[:-9], 400),
     (gzip.compress(b"x")[:-8] + b"\0" * 8, 400), (zlib.compress(b"x"), 400),
     (gzip.compress(b"x" * 10_001), 413), (gzip.compress(b"\0" * 10_000_000), 413),
-])  # fmt: skip
+], ids=["none", "cut short", "a wrong sum", "zlib", "too large", "far too large"])  # fmt: skip
 def test_a_packed_body_that_is_none_or_too_large_is_refused(
     io_loop: IOLoop, packed: bytes, expected: int
 ) -> None:
