@@ -24,11 +24,27 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTEST_ADDOPTS", None)
 
 
-def pytest_collection_finish() -> None:
-    # Some tests collect garbage, to see what is left.  Thousands of collected tests are no
-    # garbage, and looking at them every time would take longer than the tests.
+def freeze_the_heap() -> None:
+    """Let the garbage collector look no more at what is alive now.
+
+    Some tests collect garbage, to see what is left.  Thousands of tests, their reports and what
+    notebooks import are no garbage, and looking at them every time would take longer than the
+    tests.
+    """
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    freeze_the_heap()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[object]:
+    result = yield
+    if nextitem is None or nextitem.path != item.path:
+        freeze_the_heap()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,13 +22,11 @@ from typing import Any
 
 import pytest
 
-from minitornado.cli import trace as command
 from minitornado.concurrent import Future
 from minitornado.demo import application as module
 from minitornado.demo.application import MAX_BIG_BYTES, PIECE_BYTES, ROUTES, big
 from minitornado.demo.server import DemoServer
 from minitornado.ioloop import IOLoop
-from minitornado.trace import tracing
 
 DEADLINE = 10.0  # seconds for any one answer; none takes one
 
@@ -419,17 +417,3 @@ def test_the_docstring_names_every_route_with_its_parameter():
     text = module.__doc__
     for path, route in ROUTES.items():
         assert f" {path}{f'?{route.number.name}=' if route.number else ' '}" in text
-
-
-TRACED = [row[:3] for row in GOOD if row[2] is None or len(row[2]) < 10]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"), TRACED, ids=[f"{row[0]} {row[1]}" for row in TRACED]
-)
-def test_the_trace_of_every_route_obeys_its_laws(method: str, path: str, body: bytes | None):
-    data = None if body is None else body.decode()
-    with command.a_server() as server, tracing() as trace:
-        client = command.ask(server, command.request_bytes(method, path, [], data))
-    assert trace.check(sent=client.sent, received=client.received) == []
-    assert client.answers["c1"].startswith(b"HTTP/1.1 ")
