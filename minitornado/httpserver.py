@@ -15,12 +15,11 @@ Tornado 4.4: tornado/httpserver.py.
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from . import gen, httputil, netutil
-from .http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection
+from .http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from .httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerConnectionDelegate
 from .ioloop import IOLoop
 from .iostream import BaseIOStream
@@ -56,7 +55,6 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
         trusted_downstream: Iterable[str] | None = None,
     ) -> None:  # fmt: skip
         self.request_callback = request_callback
-        self.no_keep_alive = no_keep_alive
         self.xheaders = xheaders
         self.protocol = protocol
         self.conn_params = HTTP1ConnectionParameters(
@@ -103,9 +101,7 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
 
     # ---- called by HTTP1ServerConnection ----
 
-    def start_request(
-        self, server_conn: HTTP1ServerConnection, request_conn: HTTP1Connection
-    ) -> HTTPMessageDelegate:
+    def start_request(self, server_conn: Any, request_conn: Any) -> HTTPMessageDelegate:
         """Return who receives the next request of `server_conn`."""
         return _ServerRequestAdapter(self, server_conn, request_conn)
 
@@ -123,13 +119,12 @@ class _HTTPRequestContext:
 
     def __init__(
         self, stream: Any, address: Any, protocol: str | None,
-        trusted_downstream: frozenset[str] = frozenset(),
+        trusted_downstream: Container[str] = (),
     ) -> None:  # fmt: skip
         self.address = address
         self.address_family = stream.socket.family
-        # A unix socket has no address to speak of.
-        by_ip = self.address_family in (socket.AF_INET, socket.AF_INET6) and address is not None
-        self.remote_ip: str = address[0] if by_ip else "0.0.0.0"
+        # (host, port, …), but for a unix socket, which has no address to speak of.
+        self.remote_ip: str = address[0] if isinstance(address, tuple) else "0.0.0.0"
         self.protocol: str = protocol or ("https" if stream.encrypted else "http")
         self.trusted_downstream = trusted_downstream
         self._orig_remote_ip = self.remote_ip
@@ -178,9 +173,7 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
 
     __slots__ = ("_chunks", "connection", "delegate", "request", "server")
 
-    def __init__(
-        self, server: HTTPServer, server_conn: HTTP1ServerConnection, request_conn: HTTP1Connection
-    ) -> None:
+    def __init__(self, server: HTTPServer, server_conn: Any, request_conn: Any) -> None:
         self.server = server
         self.connection = request_conn
         self.request: httputil.HTTPServerRequest | None = None
@@ -194,7 +187,7 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         if self.server.xheaders:
-            self.connection.context._apply_xheaders(headers)  # type: ignore[attr-defined]
+            self.connection.context._apply_xheaders(headers)
         if self.delegate is not None:
             # Returned, and not only called: a Future in it is to hold back the body.
             return self.delegate.headers_received(start_line, headers)
@@ -214,9 +207,10 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
             if self.delegate is not None:
                 return self.delegate.finish()
             assert self.request is not None, "finish() before headers_received()"
-            self.request.body = b"".join(self._chunks)
-            self._chunks.clear()
-            self.request._parse_body()
+            if self._chunks:
+                self.request.body = b"".join(self._chunks)
+                self._chunks.clear()
+                self.request._parse_body()
             return self.server.request_callback(self.request)  # type: ignore[operator]
         finally:
             if self.server.xheaders:
@@ -232,4 +226,4 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
                 self._cleanup()
 
     def _cleanup(self) -> None:
-        self.connection.context._unapply_xheaders()  # type: ignore[attr-defined]
+        self.connection.context._unapply_xheaders()

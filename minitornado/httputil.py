@@ -15,11 +15,12 @@ arguments, cookies and files are worked out when they are first asked for.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, TypeAlias
 
 from .concurrent import Future
 from .log import gen_log
@@ -30,7 +31,7 @@ MAX_PART_HEADER_BYTES = 10 * 1024  # names and file names of one part of a form
 
 # RFC 2046 §5.1.1.  Searching backwards for a long one may take as many steps for every byte: with
 # 30 KB of boundary, a megabyte of body would hold the loop for seconds.
-MAX_BOUNDARY_BYTES = 70
+MAX_BOUNDARY = 70  # bytes
 
 # token, RFC 9110 §5.6.2: what a method or a field name is made of.
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -41,10 +42,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # may stand in no field, RFC
 _REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\x00-\x20\x7f]+) (HTTP/([0-9])\.[0-9])")
 _RESPONSE_LINE = re.compile(r"(HTTP/1\.[0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
-# uri-host [":" port], RFC 9110 §7.2: a name or IPv4 address (with percent escapes), or [IPv6].
+# uri-host [":" port], RFC 9110 §7.2: [IPv6], or a name or IPv4 address (with percent escapes).
 # A comma would be legal in a name, and is never there: it is what joins two Host fields.
-_HOST = re.compile(r"(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*(?::[0-9]*)?")
-_HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
+_HOST = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+)
 
 
 class HTTPInputError(Exception):
@@ -182,10 +184,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         [('Content-Length', '42'), ('Content-Type', 'text/html')]
         """
         result = cls()
-        for line in headers.split("\n"):
-            line = line.removesuffix("\r")
-            if line:
-                result.parse_line(line)
+        result.parse_lines([line for line in headers.replace("\r\n", "\n").split("\n") if line])
         return result
 
     def __getitem__(self, name: str) -> str:
@@ -221,9 +220,6 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     __copy__ = copy
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> HTTPHeaders:
-        return self.copy()
-
     def __str__(self) -> str:
         return "".join(line + "\n" for line in self.format_lines())
 
@@ -256,12 +252,12 @@ def parse_request_start_line(line: str) -> RequestStartLine:
     >>> parse_request_start_line("GET /foo HTTP/1.1")
     RequestStartLine(method='GET', path='/foo', version='HTTP/1.1')
     """
-    match = _REQUEST_LINE.fullmatch(line)
-    if match is None:
+    if not (match := _REQUEST_LINE.fullmatch(line)):
         raise HTTPInputError(f"Malformed HTTP request line: {line[:60]!r}")
-    if match[4] != "1":
-        raise HTTPInputError(f"this server speaks HTTP/1, not {match[3]}", status=505)
-    return RequestStartLine(match[1], match[2], match[3])
+    method, path, version, major = match.groups()
+    if major != "1":
+        raise HTTPInputError(f"this server speaks HTTP/1, not {version}", status=505)
+    return RequestStartLine(method, path, version)
 
 
 def parse_response_start_line(line: str) -> ResponseStartLine:
@@ -270,8 +266,7 @@ def parse_response_start_line(line: str) -> ResponseStartLine:
     >>> parse_response_start_line("HTTP/1.1 200 OK")
     ResponseStartLine(version='HTTP/1.1', code=200, reason='OK')
     """
-    match = _RESPONSE_LINE.fullmatch(line)
-    if match is None:
+    if not (match := _RESPONSE_LINE.fullmatch(line)):
         raise HTTPInputError(f"Error parsing response start line: {line[:60]!r}")
     return ResponseStartLine(match[1], int(match[2]), match[3] or "")
 
@@ -282,8 +277,7 @@ def is_valid_host(host: str) -> bool:
     >>> [is_valid_host(host) for host in ("a:80", "[::1]:80", "", "a b", "a:b", "u@a", "[::1")]
     [True, True, True, False, False, False, False]
     """
-    pattern = _HOST_IPV6 if host.startswith("[") else _HOST
-    return pattern.fullmatch(host) is not None
+    return _HOST.fullmatch(host) is not None
 
 
 def split_host_and_port(netloc: str) -> tuple[str, int | None]:
@@ -362,9 +356,8 @@ class HTTPConnection:
 # ---- a request ----
 
 
-class _Context(Protocol):
-    remote_ip: str
-    protocol: str
+Args: TypeAlias = dict[str, list[bytes]]
+Files: TypeAlias = dict[str, list["HTTPFile"]]
 
 
 class HTTPServerRequest:
@@ -388,17 +381,15 @@ class HTTPServerRequest:
     Tornado 4.4: httputil.HTTPServerRequest.
     """
 
+    _finish_time: float | None = None
+
     def __init__(
         self, method: str | None = None, uri: str | None = None, version: str = "HTTP/1.0",
         headers: HTTPHeaders | None = None, body: bytes | None = None, host: str | None = None,
-        files: dict[str, list[HTTPFile]] | None = None, connection: Any = None,
+        files: Files | None = None, connection: Any = None,
         start_line: RequestStartLine | None = None,
     ) -> None:  # fmt: skip
-        if start_line is not None:
-            method, uri, version = start_line
-        self.method = method
-        self.uri = uri
-        self.version = version
+        self.method, self.uri, self.version = start_line or (method, uri, version)
         self.headers = HTTPHeaders() if headers is None else headers
         self.body = body or b""
         context = getattr(connection, "context", None)
@@ -407,22 +398,19 @@ class HTTPServerRequest:
         self.host = host or self.headers.get("Host") or "127.0.0.1"
         self.files = files or {}
         self.connection = connection
-        self.path, _, self.query = (uri or "").partition("?")
-        self.body_arguments: dict[str, list[bytes]] = {}
+        self.path, _, self.query = (self.uri or "").partition("?")
+        self.body_arguments: Args = {}
         self._start_time = time.time()
-        self._finish_time: float | None = None
 
     @functools.cached_property
-    def query_arguments(self) -> dict[str, list[bytes]]:
+    def query_arguments(self) -> Args:
         """The arguments of the query, {name: [value, …]}; what is malformed is left out."""
         return parse_qs_bytes(self.query)
 
     @functools.cached_property
-    def arguments(self) -> dict[str, list[bytes]]:
+    def arguments(self) -> Args:
         """The arguments of query and body together, the query's first."""
-        merged = {name: list(values) for name, values in self.query_arguments.items()}
-        _add_arguments(merged, self.body_arguments)
-        return merged
+        return _add_arguments(_add_arguments({}, self.query_arguments), self.body_arguments)
 
     @functools.cached_property
     def cookies(self) -> Any:
@@ -466,11 +454,8 @@ class HTTPServerRequest:
 
     def _parse_body(self) -> None:
         """Take the arguments and files out of a form.  Any other body stays as it is."""
-        content_type = self.headers.get("Content-Type") if self.body else None
-        if content_type is not None:
-            parse_body_arguments(
-                content_type, self.body, self.body_arguments, self.files, self.headers
-            )
+        if kind := self.headers.get("Content-Type"):
+            parse_body_arguments(kind, self.body, self.body_arguments, self.files, self.headers)
         if "arguments" in self.__dict__:  # asked for while the body was still on its way
             _add_arguments(self.arguments, self.body_arguments)
 
@@ -484,19 +469,17 @@ class HTTPFile(dict[str, Any]):
     """A file of a form: `filename`, `body` (bytes), `content_type`, as keys or attributes."""
 
     def __getattr__(self, name: str) -> Any:
-        try:
+        if name in self:
             return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        raise AttributeError(name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
+    __setattr__ = dict.__setitem__
 
 
 # ---- forms, URLs, cookies, dates ----
 
 
-def parse_qs_bytes(query: str | bytes) -> dict[str, list[bytes]]:
+def parse_qs_bytes(query: str | bytes) -> Args:
     """Return {name: [value, …]} of a query or an urlencoded form; values are bytes.
 
     They need not be UTF-8, so decoding them is left to who knows.  Never raises.
@@ -511,16 +494,13 @@ def parse_qs_bytes(query: str | bytes) -> dict[str, list[bytes]]:
     # latin-1 maps every byte to one character, and back.
     if isinstance(query, bytes):
         query = query.decode("latin-1")
-    pairs = parse_qs(query, keep_blank_values=True, encoding="latin-1")
-    return {
-        name: [value.encode("latin-1", "replace") for value in values]
-        for name, values in pairs.items()
-    }
+    found = parse_qs(query, keep_blank_values=True, encoding="latin-1").items()
+    return {name: [value.encode("latin-1", "replace") for value in vals] for name, vals in found}
 
 
 def parse_body_arguments(
-    content_type: str, body: bytes, arguments: dict[str, list[bytes]],
-    files: dict[str, list[HTTPFile]], headers: HTTPHeaders | None = None,
+    content_type: str, body: bytes, arguments: Args, files: Files,
+    headers: HTTPHeaders | None = None,
 ) -> None:  # fmt: skip
     """Add what a form's `body` holds to `arguments` and `files`.
 
@@ -532,74 +512,56 @@ def parse_body_arguments(
         return
     if headers and "Content-Encoding" in headers:
         gen_log.warning("Unsupported Content-Encoding: %s", headers["Content-Encoding"])
-        return
-    if kind.startswith("application/x-www-form-urlencoded"):
-        return _add_arguments(arguments, parse_qs_bytes(body))
-    boundary = _parse_parameters(content_type)[1].get("boundary", "")
-    if boundary:
+    elif kind.startswith("application"):
+        _add_arguments(arguments, parse_qs_bytes(body))
+    elif boundary := _parse_parameters(content_type)[1].get("boundary"):
         parse_multipart_form_data(boundary.encode("latin-1", "replace"), body, arguments, files)
     else:
         gen_log.warning("Invalid multipart/form-data: no boundary")
 
 
-def _add_arguments(arguments: dict[str, list[bytes]], more: dict[str, list[bytes]]) -> None:
+def _add_arguments(arguments: Args, more: Args) -> Args:
     for name, values in more.items():
         arguments.setdefault(name, []).extend(values)
+    return arguments
 
 
-def parse_multipart_form_data(
-    boundary: bytes, data: bytes, arguments: dict[str, list[bytes]],
-    files: dict[str, list[HTTPFile]],
-) -> None:  # fmt: skip
+def parse_multipart_form_data(boundary: bytes, data: bytes, arguments: Args, files: Files) -> None:
     """Add the parts of a multipart form to `arguments` and `files` (RFC 7578).
 
     At most MAX_MULTIPART_PARTS are looked at.  What is malformed is a warning in the log, and
     is left out.  Tornado 4.4: parse_multipart_form_data.
     """
-    if boundary.startswith(b'"') and boundary.endswith(b'"'):
-        boundary = boundary[1:-1]
-    if len(boundary) > MAX_BOUNDARY_BYTES:
-        gen_log.warning("Invalid multipart/form-data: boundary over %d bytes", MAX_BOUNDARY_BYTES)
-        return
-    final = data.rfind(b"--" + boundary + b"--")
-    if final == -1:
-        gen_log.warning("Invalid multipart/form-data: no final boundary")
-        return
-    parts = data[:final].split(b"--" + boundary + b"\r\n", MAX_MULTIPART_PARTS + 1)
+    boundary = boundary.strip(b'"')
+    if len(boundary) > MAX_BOUNDARY:
+        return gen_log.warning(f"Invalid multipart/form-data: boundary over {MAX_BOUNDARY} bytes")
+    body, final, _rest = data.rpartition(b"--" + boundary + b"--")
+    if not final:
+        return gen_log.warning("Invalid multipart/form-data: no final boundary")
+    parts = body.split(b"--" + boundary + b"\r\n", MAX_MULTIPART_PARTS + 1)
     if len(parts) > MAX_MULTIPART_PARTS + 1:
-        gen_log.warning("multipart/form-data with more than %d parts", MAX_MULTIPART_PARTS)
-        return
-    for part in parts:
-        if part:
-            _parse_part(part, arguments, files)
+        return gen_log.warning("multipart/form-data with more than %d parts", MAX_MULTIPART_PARTS)
+    for part in filter(None, parts):
+        _parse_part(part, arguments, files)
 
 
-def _parse_part(
-    part: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]
-) -> None:
+def _parse_part(part: bytes, arguments: Args, files: Files) -> None:
     end = part.find(b"\r\n\r\n", 0, MAX_PART_HEADER_BYTES)
     if end == -1:
-        gen_log.warning("multipart/form-data missing headers")
-        return
+        return gen_log.warning("multipart/form-data missing headers")
     try:
         headers = HTTPHeaders.parse(part[:end].decode("utf-8", "replace"))
     except HTTPInputError as error:
-        gen_log.warning("Invalid multipart/form-data: %s", error)
-        return
+        return gen_log.warning("Invalid multipart/form-data: %s", error)
     disposition, parameters = _parse_parameters(headers.get("Content-Disposition", ""))
+    name, filename, value = parameters.get("name"), parameters.get("filename"), part[end + 4 : -2]
     if disposition != "form-data" or not part.endswith(b"\r\n"):
         gen_log.warning("Invalid multipart/form-data")
-        return
-    value = part[end + 4 : -2]
-    name = parameters.get("name")
-    if not name:
+    elif not name:
         gen_log.warning("multipart/form-data value missing name")
-    elif parameters.get("filename"):
-        file = HTTPFile(
-            filename=parameters["filename"],
-            body=value,
-            content_type=headers.get("Content-Type", "application/unknown"),
-        )
+    elif filename:
+        kind = headers.get("Content-Type", "application/unknown")
+        file = HTTPFile(filename=filename, body=value, content_type=kind)
         files.setdefault(name, []).append(file)
     else:
         arguments.setdefault(name, []).append(value)
@@ -622,29 +584,27 @@ def _parse_parameters(field: str) -> tuple[str, dict[str, str]]:
         # A quote or a backslash may be escaped.  Before anything else a backslash is itself:
         # some clients send C:\folder\file as it is.
         parameters[name.lower()] = re.sub(r'\\(["\\])', r"\1", quoted) or plain.strip()
-    return value.strip().lower(), _decode_extended(parameters)
-
-
-def _decode_extended(parameters: dict[str, str]) -> dict[str, str]:
-    """Replace `name*=utf-8''%e2%82%ac` by the `name` that it stands for (RFC 8187)."""
     for name in [name for name in parameters if name.endswith("*")]:
-        charset, _, rest = parameters.pop(name).partition("'")
-        from urllib.parse import unquote
-
-        try:
-            # Of all that Python can decode these two were ever allowed.  Others have surprises:
-            # "undefined" raises what no other does, "punycode" takes quadratic time.
-            if charset.lower() not in ("utf-8", "iso-8859-1"):
-                raise LookupError(charset)
-            parameters[name[:-1]] = unquote(rest.partition("'")[2], charset, errors="strict")
-        except (LookupError, UnicodeDecodeError):
-            gen_log.warning("parameter %s in an unknown encoding left out", name)
-    return parameters
+        _decode_extended(name, parameters)
+    return value.strip().lower(), parameters
 
 
-def url_concat(
-    url: str, args: Mapping[str, Any] | Iterable[tuple[str, Any]] | None
-) -> str:
+def _decode_extended(name: str, parameters: dict[str, str]) -> None:
+    """Replace `name*=utf-8''%e2%82%ac` by the `name` that it stands for (RFC 8187)."""
+    from urllib.parse import unquote
+
+    charset, _, rest = parameters.pop(name).partition("'")
+    try:
+        # Of all that Python can decode these two were ever allowed.  Others have surprises:
+        # "undefined" raises what no other does, "punycode" takes quadratic time.
+        if charset.lower() not in ("utf-8", "iso-8859-1"):
+            raise LookupError(charset)
+        parameters[name[:-1]] = unquote(rest.partition("'")[2], charset, errors="strict")
+    except (LookupError, UnicodeDecodeError):
+        gen_log.warning("parameter %s in an unknown encoding left out", name)
+
+
+def url_concat(url: str, args: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> str:
     """Return `url` with `args` (a dict or pairs) added to its query.
 
     >>> url_concat("http://example.com/foo?a=b#top", [("c", "d"), ("c", "d2")])
@@ -668,8 +628,8 @@ def parse_cookie(cookie: str) -> dict[str, str]:
     """
     cookies: dict[str, str] = {}
     for piece in cookie.split(";"):
-        name, equals, value = piece.partition("=")
-        name, value = (name.strip(), value.strip()) if equals else ("", name.strip())
+        # A word without "=" is a value without a name.
+        name, value = map(str.strip, (piece if "=" in piece else "=" + piece).split("=", 1))
         if name or value:
             cookies[name] = _unquote_cookie(value)
     return cookies
@@ -692,29 +652,15 @@ def format_timestamp(ts: Any) -> str:
     >>> format_timestamp(1359312200)
     'Sun, 27 Jan 2013 18:43:20 GMT'
     """
-    if not isinstance(ts, (int, float)):
-        ts = _seconds(ts)
-    moment = time.gmtime(ts)
-    day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.tm_wday]
-    # Not strftime's names of days and months: those follow the locale.
-    month = (
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    )[moment.tm_mon - 1]  # fmt: skip
-    return (
-        f"{day}, {moment.tm_mday:02d} {month} {moment.tm_year:04d} "
-        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} GMT"
-    )
-
-
-def _seconds(ts: Any) -> int:
-    """Return the seconds since 1970 of a datetime or a time tuple, in UTC."""
-    from calendar import timegm
-
-    if hasattr(ts, "utctimetuple"):
-        return timegm(ts.utctimetuple())
-    if isinstance(ts, (tuple, time.struct_time)):
-        return timegm(ts)
-    raise TypeError(f"unknown timestamp type: {ts!r}")
+    if isinstance(ts, (int, float)):
+        ts = time.gmtime(ts)
+    elif isinstance(ts, datetime.datetime):
+        ts = ts.utctimetuple()
+    elif not isinstance(ts, tuple):  # which a struct_time is, too
+        raise TypeError(f"unknown timestamp type: {ts!r}")
+    # Not strftime, whose names of days and months follow the locale: asctime's are English.
+    weekday, month, day, clock, year = time.asctime(ts).split()
+    return f"{weekday}, {day:0>2} {month} {year:0>4} {clock} GMT"
 
 
 def __getattr__(name: str) -> Any:

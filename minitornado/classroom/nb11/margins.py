@@ -27,8 +27,7 @@ _own(
 )  # fmt: skip
 _own(
     "HTTPServer.start_request",
-    ("def start_request(\nself, server_conn: HTTP1ServerConnection, "
-     "request_conn: HTTP1Connection\n) -> HTTPMessageDelegate:",
+    ("def start_request(self, server_conn: Any, request_conn: Any) -> HTTPMessageDelegate:",
      "The connection asks: who receives the next request? It asks before each of them, and "
      "before the first byte is here."),
     ("return _ServerRequestAdapter(self, server_conn, request_conn)",
@@ -55,8 +54,7 @@ _own(
 )  # fmt: skip
 _own(
     "_ServerRequestAdapter.__init__",
-    ("def __init__(\nself, server: HTTPServer, server_conn: HTTP1ServerConnection, "
-     "request_conn: HTTP1Connection\n) -> None:",
+    ("def __init__(self, server: HTTPServer, server_conn: Any, request_conn: Any) -> None:",
      "`server_conn` is the whole connection, `request_conn` this one exchange on it."),
     ("self.server = server", "It knows the application, and whether to believe proxies."),
     ("self.connection = request_conn", "The way back: on it, the answer is written."),
@@ -108,6 +106,7 @@ _own(
     ("return self.delegate.finish()", "is told, and that is all."),
     ('assert self.request is not None, "finish() before headers_received()"',
      "If this fails, it is our own fault, and not the client's."),
+    ("if self._chunks:", "Most requests have no body, and are spared what follows."),
     ('self.request.body = b"".join(self._chunks)', "The tray becomes the body, in one copy."),
     ("self._chunks.clear()",
      "The pieces may go. Kept, the body would be in memory twice while your function works."),
