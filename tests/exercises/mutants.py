@@ -1,204 +1,196 @@
-"""Breaks each exercise's reference answer in every small way, and asks which breaks go unnoticed.
+"""Breaks each exercise's right answer in every small way, and asks which breaks go unnoticed.
 
-    python tests/exercises/mutants.py            all exercises
+    python tests/exercises/mutants.py            all exercises; exit code 1 if the lists are stale
     python tests/exercises/mutants.py ex05       one of them
 
-A mutant is the reference with one thing changed in a blank's body: a statement gone, a
-comparison turned, a condition always true.  A scenario that passes all of them checks nothing.
-Survivors are right answers in disguise, or holes in the scenarios; those known to be the former
-are listed below, with the reason.  The exit code is 1 if there is another.
+A mutant is the reference with one thing changed in a blank's body (changes.py).  Scenarios that
+pass all of them would check nothing.  A survivor is a right answer in disguise, or a hole in the
+scenarios; those known to be the former stand in the exercise's survivors.toml, with the reason:
+
+    answer = "callable_only"  # break this one of alt/, not the reference
+    ["IOLoop.add_callback"]
+    "if kwargs: … -> if True" = "a partial without keyword arguments is as good as none"
+
+Everything is imported once.  Each mutant is a fork with other code in one function, and a limit:
+what the scenarios' own deadlines do not end, the kernel does.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
+import contextlib
 import copy
+import importlib
+import inspect
+import io
+import os
+import resource
+import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tomllib
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from minitornado.classroom.exercises import engine, source  # noqa: E402
+from changes import changes  # noqa: E402
+
+from minitornado.classroom.exercises import child, source  # noqa: E402
 from minitornado.classroom.exercises.catalog import Blank, Course, Exercise  # noqa: E402
+from minitornado.classroom.exercises.lab import Lab  # noqa: E402
 
-TURNED: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-    ast.And: ast.Or, ast.Or: ast.And, ast.Add: ast.Sub, ast.Sub: ast.Add,
-}
+CPU_SECONDS = 0.3  # of a mutant; the answer itself takes a tenth of that
+SECONDS = 10  # of one that sleeps
 
-
-# Where an exercise asks for less than the reference does: the other right answer that does as much.
-ANSWERS = {"ex25": "callable_only"}
-
-# Mutants that are right answers, and why.  "*" is any change that begins like this.
-HARMLESS = {
-    "ex05": {
-        "kwargs -> if True": "a partial without keyword arguments is as good as none",
-        "self._timeouts -> if True": "spares a call where there is no timeout",
-    },
-    "ex07": {
-        "args or kwargs -> if True": "a partial without arguments is as good as none",
-    },
-    "ex13": {
-        "return None -> pass": "a function that ends returns None",
-        "self._searched - len(self.delimiter) + 1 -> self._searched - len(self.delimiter) - 1":
-            "looks at two bytes more than it must",
-        "start > 0 -> start >= 0": "the same number",
-        "0 -> 1": "of `start > 0`: a search from 1 where the delimiter can't be at 0 any more",
-        "self._read_buffer or self._maybe_readable or self._closed or *":
-            "looks where there is nothing to see: costs a call, and no syscall",
-    },
-    "ex15": {
-        "gen_log.info(*": "a line for the log",
-        "self._close_callback is not None -> if True":
-            "hears of the client's leaving although nobody has asked to be told",
-    },
-    "ex17": {
-        "not self._connecting -> if True": "asks for WRITE, as whoever connects has done already",
-        "self._closed -> if False": "nothing was sent of it, which ends the turn as well",
-        "sent < size -> if True": "a piece an event, and a turn for the others",
-        "return -> pass": "the same",
-        "sent < size -> sent <= size": "the same",
-    },
-    "ex25": {
-        "self._chunks.clear() -> pass": "the adapter goes away, and they with it",
-    },
-    "ex26": {
-        "return None -> pass": "a function that ends returns None",
-        "self._chunks.clear() -> pass": "the adapter goes away, and they with it",
-        "self.server.xheaders -> if True": "what was not applied can be taken back, too",
-    },
-    "ex27": {
-        "self.stream.pending() -> if True": "a turn for the others after every exchange",
-    },
-}
+Survivors = dict[str, dict[str, str]]  # qualified name -> change -> reason
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One change: in which definition, what it was and what it is, as text."""
+class Outcome:
+    """What became of the mutants of one exercise."""
 
-    blank: Blank
-    what: str
-    text: str
+    exercise: Exercise
+    count: int
+    survivors: list[tuple[str, str]]  # qualified name, change
+    reasons: Survivors = field(default_factory=dict)
 
+    @property
+    def holes(self) -> list[tuple[str, str]]:
+        """Survivors for which nobody has a reason."""
+        return [(name, what) for name, what in self.survivors
+                if what not in self.reasons.get(name, {})]
 
-def mutants(reference: str, blank: Blank) -> Iterator[Mutant]:
-    """All mutants of one definition; their text replaces the definition."""
-    node = source.find(ast.parse(reference), blank.qualname)
-    size = sum(1 for _ in ast.walk(node))
-    for place in range(size):
-        for kind in range(3):
-            changed = copy.deepcopy(node)
-            what = _change(changed, place, kind, blank.keep)
-            if what:
-                yield Mutant(blank, what, ast.unparse(changed))
+    @property
+    def stale(self) -> list[tuple[str, str]]:
+        """Reasons for what does not survive, or is no change of the answer any more."""
+        return [(name, what) for name, told in self.reasons.items() for what in told
+                if (name, what) not in self.survivors]
 
-
-def _change(node: source.Definition, place: int, kind: int, keep: int) -> str:
-    """Change the `place`-th node below in the `kind`-th way; say how, or "" if there is none."""
-    given = {id(inner) for statement in source._statements(node)[:keep]
-             for inner in ast.walk(statement)}
-    target = list(ast.walk(node))[place]
-    if id(target) in given or isinstance(target, ast.arguments | ast.arg):
-        return ""
-    was = ast.unparse(target)
-    if kind == 0 and isinstance(target, ast.Compare):
-        target.ops[0] = TURNED[type(target.ops[0])]()  # type: ignore[assignment]
-    elif (kind == 0 and isinstance(target, ast.BoolOp | ast.BinOp | ast.AugAssign)
-            and type(target.op) in TURNED):
-        target.op = TURNED[type(target.op)]()  # type: ignore[assignment]
-    elif kind == 0 and isinstance(target, ast.Constant) and isinstance(target.value, bool | int):
-        target.value = not target.value if isinstance(target.value, bool) else target.value + 1
-    elif kind in (0, 1) and isinstance(target, ast.If | ast.While | ast.IfExp) and not (
-            isinstance(target, ast.While) and kind == 0):
-        was = ast.unparse(target.test)
-        target.test = ast.Constant(kind == 0)
-    elif kind == 0 and isinstance(target, ast.Continue):
-        return _swap_statement(node, target, ast.Break())
-    elif kind == 2 and isinstance(target, ast.Expr | ast.Assign | ast.AugAssign | ast.Return
-                                  | ast.Raise | ast.Continue) and not _is_doc(target):
-        return _swap_statement(node, target, ast.Pass())
-    else:
-        return ""
-    return f"{_short(was)} -> {_short(ast.unparse(target))}"
+    def __str__(self) -> str:
+        lines = [f"{self.exercise.id}: {self.count - len(self.survivors)} of {self.count} killed"]
+        lines += [f"    {name}: {what}: {self.reasons.get(name, {}).get(what, 'A HOLE')}"
+                  for name, what in self.survivors]
+        lines += [f"    {name}: {what}: listed as a survivor, and is none"
+                  for name, what in self.stale]
+        return "\n".join(lines)
 
 
-def _swap_statement(node: ast.AST, old: ast.stmt, new: ast.stmt) -> str:
-    for parent in ast.walk(node):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(parent, name, None)
-            if isinstance(block, list) and old in block:
-                block[block.index(old)] = new
-                return f"{_short(ast.unparse(old))} -> {ast.unparse(new)}"
-    return ""
+def judge(exercise: Exercise) -> Outcome:
+    """Try all mutants of an exercise's answer."""
+    path = exercise.folder / "survivors.toml"
+    reasons: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    alt = reasons.pop("answer", None)
+    pieces = (exercise.folder / "alt" / f"{alt}.py").read_text("utf-8") if alt else ""
+    tests = child._load(str(exercise.test_file))
+    scenarios = [function for name, function in vars(tests).items() if name.startswith("test_")]
+    answers = dict(_answers(exercise, pieces))
+    assert _passes(scenarios, answers), f"{exercise.id}: the answer itself does not pass"
+    count, survivors = 0, []
+    for blank in exercise.blanks:
+        for what, changed in changes(answers[blank], blank.keep):
+            if _compiled(blank, changed) == _compiled(blank, answers[blank]):
+                continue  # the same, in other words
+            count += 1
+            if _passes(scenarios, answers | {blank: changed}):
+                survivors.append((blank.qualname, what))
+    return Outcome(exercise, count, survivors, reasons)
 
 
-def _is_doc(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _answers(exercise: Exercise, pieces: str) -> Iterator[tuple[Blank, source.Definition]]:
+    given = dict(source.definitions(ast.parse(pieces)))
+    for blank in exercise.blanks:
+        text = Course().reference(blank.module).read_text("utf-8")
+        yield blank, given.get(blank.qualname) or source.find(ast.parse(text), blank.qualname)
 
 
-def _short(text: str) -> str:
-    first, *more = text.splitlines()
-    return first[:60] + (" …" if more or len(first) > 60 else "")
+def _passes(
+    scenarios: list[Callable[[Lab], None]], answers: dict[Blank, source.Definition]
+) -> bool:
+    """Whether all scenarios pass on these definitions, tried in a process of their own."""
+    pid = os.fork()
+    if pid == 0:
+        _limit()
+        try:
+            for blank, node in answers.items():
+                _put_in_place(blank, node)
+            ok = all(_passes_one(scenario) for scenario in scenarios)
+        except BaseException:
+            ok = False
+        os._exit(0 if ok else 1)
+    return os.waitpid(pid, 0)[1] == 0
 
 
-def answer(exercise: Exercise, blank: Blank) -> str:
-    """The module with the answer that is broken: the reference, or another right one."""
-    text = Course().reference(blank.module).read_text()
-    if exercise.id not in ANSWERS:
-        return text
-    return source.put_in(
-        text, (exercise.folder / "alt" / f"{ANSWERS[exercise.id]}.py").read_text())
+def _passes_one(scenario: Callable[[Lab], None]) -> bool:
+    with contextlib.redirect_stdout(io.StringIO()), child._Log():
+        try:
+            scenario(Lab())
+        except BaseException:
+            return False
+    return True
 
 
-def reason(exercise: Exercise, mutant: Mutant) -> str:
-    """Why a mutant may survive; "" if it may not."""
-    for known, why in HARMLESS.get(exercise.id, {}).items():
-        if known in (mutant.what.removesuffix(": …"), mutant.what[:len(known) - 1] + "*"):
-            return why
-    return ""
+def _limit() -> None:
+    warnings.simplefilter("ignore")  # a coroutine that a mutant has not awaited, say
+    resource.setrlimit(resource.RLIMIT_AS, (2 * 1024**3, 2 * 1024**3))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
 
 
-def survives(exercise: Exercise, mutant: Mutant) -> bool:
-    """Whether a learner with this mutant for an answer would pass."""
-    with tempfile.TemporaryDirectory() as folder:
-        course = Course(learner_dir=Path(folder, "my_minitornado"))
-        for module in exercise.modules:
-            text = answer(exercise, exercise.blanks_in(module)[0])
-            if module == mutant.blank.module:
-                text = source.replace(text, mutant.blank.qualname, _indented(mutant, text))
-            course.copy(module).parent.mkdir(exist_ok=True)
-            course.copy(module).write_text(text)
-        return engine.check(course, exercise).passed
+def _put_in_place(blank: Blank, node: source.Definition) -> None:
+    """Give a function of the stack other code: whoever has imported it runs that from now on."""
+    found: Any = importlib.import_module(blank.module)
+    for name in blank.qualname.split("."):
+        found = inspect.getattr_static(found, name)
+    found.__code__ = _compiled(blank, node)
 
 
-def _indented(mutant: Mutant, reference: str) -> str:
-    indent = " " * source.find(ast.parse(reference), mutant.blank.qualname).col_offset
-    return "".join(indent + line + "\n" for line in mutant.text.splitlines())
+def _compiled(blank: Blank, node: source.Definition) -> types.CodeType:
+    """The code of a definition, without its lines: two that do the same compare equal."""
+    tree: list[ast.stmt] = [_without_lines(node)]
+    for name in reversed(blank.qualname.split(".")[:-1]):
+        tree = [ast.ClassDef(name, bases=[], keywords=[], body=tree, decorator_list=[])]
+    module = ast.fix_missing_locations(ast.Module(tree, type_ignores=[]))
+    flags = __future__.annotations.compiler_flag
+    return next(_codes(compile(module, f"<{blank.name}>", "exec", flags), blank.qualname))
 
 
-def main() -> int:
-    engine.SCENARIO_SECONDS, engine.GRACE_SECONDS = 1.5, 0.2
-    holes = 0
+def _without_lines(node: source.Definition) -> source.Definition:
+    bare = copy.deepcopy(node)
+    for inner in ast.walk(bare):
+        for name in ("lineno", "end_lineno", "col_offset", "end_col_offset"):
+            if hasattr(inner, name):
+                delattr(inner, name)
+    return bare
+
+
+def _codes(code: types.CodeType, qualname: str) -> Iterator[types.CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            if inner.co_qualname == qualname:
+                yield inner
+            yield from _codes(inner, qualname)
+
+
+def main(names: list[str]) -> int:
+    """Judge the exercises with these ids, all if none; print, and return the exit code."""
+    stale = killed = count = 0
     for exercise in Course().exercises():
-        if len(sys.argv) > 1 and exercise.id not in sys.argv[1:]:
-            continue
-        every = [mutant for blank in exercise.blanks
-                 for mutant in mutants(answer(exercise, blank), blank)]
-        alive = [mutant for mutant in every if survives(exercise, mutant)]
-        print(f"{exercise.id}: {len(every) - len(alive)} of {len(every)} killed", flush=True)
-        for mutant in alive:
-            why = reason(exercise, mutant)
-            holes += not why
-            print(f"    {mutant.blank.qualname}: {mutant.what}: {why or 'A HOLE'}", flush=True)
-    return 1 if holes else 0
+        if not names or exercise.id in names:
+            outcome = judge(exercise)
+            print(outcome, flush=True)
+            stale += len(outcome.holes) + len(outcome.stale)
+            count += outcome.count
+            killed += outcome.count - len(outcome.survivors)
+    print(f"{killed} of {count} killed: {100 * killed / max(count, 1):.1f} %")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

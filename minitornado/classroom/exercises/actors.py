@@ -38,6 +38,7 @@ class Reader:
 
     def __init__(self, lab: Lab, stream: IOStream) -> None:
         self.lab, self.stream = lab, stream
+        self.future: Future[bytes] = Future()
         self.done = False
         self.got: bytes | None = None
 
@@ -60,6 +61,7 @@ class Reader:
         method = told.partition("(")[0]
         self.lab.check(future is not None, f"expected {method} to return a Future, got None")
         assert future is not None
+        self.future = future
         future.add_done_callback(self._resolved)
 
     def _resolved(self, future: Future[bytes]) -> None:

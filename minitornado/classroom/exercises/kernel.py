@@ -110,6 +110,7 @@ class ScriptedSocket:
         self.incoming = bytearray()
         self.outgoing = bytearray()
         self.room = 1 << 30  # bytes that the kernel will still take
+        self.connecting = False  # the scenario says when it stands
         self.ended = False  # the client has said its last byte
         self.reset = False  # it is gone, and wants no byte more
         self.closed = False
@@ -137,8 +138,16 @@ class ScriptedSocket:
         buffer[:len(data)] = data
         return len(data)
 
+    def connect(self, address: object) -> None:
+        self.connecting = True
+        self.kernel.lab.event(f"connect to {self.name}: not yet (EINPROGRESS)")
+        raise BlockingIOError(errno.EINPROGRESS, "Operation now in progress")
+
     def send(self, data: Any) -> int:
         self._check_open()
+        if self.connecting:
+            self.kernel.lab.event(f"send to {self.name}: not connected (ENOTCONN)")
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
         sent = min(len(data), self.room)
         if not sent:
             self.kernel.lab.event(f"send to {self.name}: no room (EAGAIN)")
@@ -165,6 +174,8 @@ class ScriptedSocket:
 
     def ready(self) -> int:
         """What a level-triggered poll would say of it now."""
+        if self.connecting:
+            return 0
         readable = IOLoop.READ if self.incoming or self.ended else 0
         return readable | (IOLoop.WRITE if self.room else 0)
 

@@ -122,10 +122,14 @@ def test_arguments_are_handed_on(lab: Lab) -> None:
     They are kept with it until it runs.
     """
     scene = Scene(lab)
-    lab.step("call_later(1, report, 1, two=2)")
-    scene.loop.call_later(1, lambda *args, **kwargs: lab.event(f"got {args} {kwargs}"), 1, two=2)
+    def report(*args: object, **kwargs: object) -> None:
+        lab.event(f"got {args} {kwargs}")
+
+    lab.step("call_later(1, report, 1, two=2), call_later(2, report, two=2)")
+    scene.loop.call_later(1, report, 1, two=2)
+    scene.loop.call_later(2, report, two=2)
     scene.run()
-    scene.expect("got (1,) {'two': 2}")
+    scene.expect("got (1,) {'two': 2}", "got () {'two': 2}")
 
 
 def test_removed_does_not_run(lab: Lab) -> None:

@@ -203,6 +203,34 @@ def test_limit_closes_the_stream(lab: Lab) -> None:
               f"expected UnsatisfiableReadError as the stream's error, got {reader.stream.error!r}")
 
 
+def test_read_of_a_closed_stream(lab: Lab) -> None:
+    """Somebody reads from a stream that has been closed meanwhile, and is empty.
+
+    Nothing will come, and no event will say so: it is to be found out now.
+    """
+    _, reader = connected(lab)
+    reader.read_until(END)
+    lab.step("the server closes the stream")
+    reader.stream.close()
+    reader.read_until(END)
+    lab.check(reader.done and reader.got is None, "expected the read to fail; it waits")
+
+
+def test_read_after_the_clients_end(lab: Lab) -> None:
+    """The client has said its last byte; an answer to it is still on its way; somebody reads.
+
+    The stream is open, for the answer. To read there is nothing any more.
+    """
+    client, reader = connected(lab)
+    client.socket.room = 0
+    lab.step("write(b'answer'), without room")
+    reader.stream.write(b"answer")
+    reader.read_until(END)
+    client.leaves()
+    reader.read_until(END)
+    lab.check(reader.done and reader.got is None, "expected the read to fail; it waits")
+
+
 def test_two_packets_real(lab: Lab) -> None:
     """A real socket pair, a real loop; the delimiter in two packets.
 

@@ -160,6 +160,41 @@ def test_read_until_close_while_we_still_write(lab: Lab) -> None:
     lab.check(got == ONE, f"expected {ONE[:12]!r}…, got {got!r}")
 
 
+def test_pending_read_fails_at_the_end_while_we_still_write(lab: Lab) -> None:
+    """The same, and whoever reads waits for a request that is cut short.
+
+    The stream is open, for our answer. The rest of the request will not come all the same.
+    """
+    client, reader = connected(lab)
+    client.socket.room = 0
+    lab.step("write(b'answer'), without room")
+    reader.stream.write(b"answer")
+    reader.read_until(END)
+    client.sends(ONE[:-1])
+    client.leaves()
+    lab.check(reader.done and reader.got is None, "expected the read to fail; it still waits")
+
+
+def test_leftovers_outlive_our_own_close(lab: Lab) -> None:
+    """Two requests and a bit come in one packet; after the first we close the stream.
+
+    Nothing can be sent any more; what was received is still here.
+    """
+    client, reader = connected(lab)
+    reader.read_until(END)
+    client.sends(ONE + TWO + b"bit")
+    reader.expect(ONE)
+    lab.step("close()")
+    reader.stream.close()
+    reader.read_until(END)
+    reader.expect(TWO)
+    reader.read_until(END)
+    lab.check(reader.done and reader.got is None, "expected the read to fail; it waits")
+    lab.step("read_until_close()")
+    rest = reader.stream.read_until_close()
+    lab.check(rest.done() and rest.result() == b"bit", f"expected b'bit', got {rest!r}")
+
+
 def test_nonsense_costs_its_own_read_only(lab: Lab) -> None:
     """read_until("a str"): there is no such thing in bytes.
 
@@ -217,7 +252,22 @@ def test_too_much_closes_the_stream(lab: Lab) -> None:
     lab.check(reader.stream.closed(), "expected the stream to be closed; it is open")
     lab.check(isinstance(error, UnsatisfiableReadError),
               f"expected UnsatisfiableReadError as the stream's error, got {error!r}")
-    lab.check(reader.done, "expected the read to fail; it still waits")
+    expect_failure(lab, reader, error)
+
+
+def test_reset_is_the_reason(lab: Lab) -> None:
+    """The client resets the connection in the middle of a request.
+
+    Who waits is told that it will not come, and why.
+    """
+    client, reader = connected(lab)
+    reader.read_until(END)
+    client.sends(ONE[:-1])
+    client.socket.reset = True
+    client.sends(b"x")
+    lab.check(isinstance(reader.stream.error, ConnectionResetError),
+              f"expected ConnectionResetError as the stream's error, got {reader.stream.error!r}")
+    expect_failure(lab, reader, reader.stream.error)
 
 
 def test_two_and_a_half_requests_real(lab: Lab) -> None:
@@ -381,6 +431,15 @@ def crowded(lab: Lab) -> tuple[Client, Reader]:
     client.sends(ONE + TWO)
     reader.expect(ONE)
     return client, reader
+
+
+def expect_failure(lab: Lab, reader: Reader, reason: BaseException | None) -> None:
+    """The read must have failed by now: the stream is closed, for that reason."""
+    error = reader.future.exception() if reader.done else "nothing: it still waits"
+    lab.check(isinstance(error, StreamClosedError),
+              f"expected the read to fail with StreamClosedError, got {error!r}")
+    told = error.real_error  # type: ignore[union-attr]
+    lab.check(told is reason, f"expected {reason!r} as its real_error, got {told!r}")
 
 
 def after_one(packet: bytes) -> bytes:

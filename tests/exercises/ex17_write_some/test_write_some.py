@@ -133,6 +133,22 @@ def test_1_mib_is_not_copied_again_and_again(lab: Lab) -> None:
     del buffer
 
 
+def test_write_before_the_connection_stands(lab: Lab) -> None:
+    """A stream that is about to connect, and has something to say already.
+
+    There is nobody to send to yet: it waits in the buffer, and goes out first.
+    """
+    scene = Scene(lab, room=100)
+    lab.step("connect()")
+    scene.stream.connect("the client's address")
+    future = scene.write(SMALL)
+    lab.check(not scene.stream.closed(), "expected the stream to be open; it is closed")
+    lab.check(not future.done(), "expected the Future to be pending: nothing could be sent yet")
+    scene.client.socket.connecting = False
+    scene.client.takes(0)
+    scene.expect_sent(SMALL)
+
+
 def test_client_gone_at_the_first_byte(lab: Lab) -> None:
     """The client has reset the connection, and we write.
 

@@ -12,7 +12,12 @@ from minitornado.classroom.exercises.actors import errors_logged, turn_until
 from minitornado.classroom.exercises.kernel import MAX_POLLS, Kernel, ScriptedListener
 from minitornado.classroom.exercises.lab import Lab, Unexpected, diagnosis
 from minitornado.ioloop import IOLoop
-from minitornado.netutil import DEFAULT_BACKLOG, NO_ROOM_PAUSE, bind_sockets
+from minitornado.netutil import (
+    DEFAULT_BACKLOG,
+    NO_ROOM_PAUSE,
+    add_accept_handler,
+    bind_sockets,
+)
 from minitornado.tcpserver import TCPServer
 
 CROWD = 300
@@ -91,6 +96,8 @@ def test_no_fd_left_backs_off(lab: Lab) -> None:
     lab.facts["failed"] = scene.listener.accepts
     lab.check(scene.listener.accepts == 1,
               f"expected 1 failed accept in this second, counted {scene.listener.accepts:,}")
+    lab.check(any("Too many open files" in error for error in scene.errors),
+              f"expected the reason in the log, got {scene.errors[:1]}")
     lab.step("there is room again, and a second passes")
     scene.listener.waiting.clear()
     scene.knock(1)
@@ -150,14 +157,18 @@ def test_loop_of_this_thread(lab: Lab) -> None:
     """
     kernel = Kernel(lab)
     server, listener = TCPServer(), kernel.listen()
+    other = kernel.listen("the other listener")
     kernel.loop.make_current()
     lab.step("TCPServer() without a loop; make_current() of one; add_sockets")
     try:
         server.add_sockets([listener])
+        lab.step("and add_accept_handler without a loop")
+        add_accept_handler(other, lambda *_: None)  # type: ignore[arg-type]
     finally:
         IOLoop.clear_current()
     lab.check(server.io_loop is kernel.loop, f"expected the current loop, got {server.io_loop}")
-    lab.check(listener.fd in kernel.poller.watched, "expected the listener to be watched by it")
+    for each in (listener, other):
+        lab.check(each.fd in kernel.poller.watched, f"expected {each.name} to be watched by it")
 
 
 def test_five_clients_real(lab: Lab) -> None:

@@ -33,9 +33,9 @@ def test_all_events_are_passed_on(lab: Lab) -> None:
     client = Site(lab, app).connect()
     request = post(b"hello")
     client.sends(request[:-3])
-    app.expect("start_request", "headers_received POST /", "data_received b'he'")
+    app.expect("start_request", "headers_received POST a/", "data_received b'he'")
     client.sends(request[-3:])
-    app.expect("start_request", "headers_received POST /", "data_received b'he'",
+    app.expect("start_request", "headers_received POST a/", "data_received b'he'",
                "data_received b'llo'", "finish")
 
 
@@ -45,13 +45,16 @@ def test_start_request_for_every_request(lab: Lab) -> None:
     start_request is told both: whose connection it is, and where this one's answer goes.
     """
     app = Delegates(lab)
-    client = Site(lab, app).connect()
+    site = Site(lab, app)
+    client = site.connect()
     for target in ("/1", "/2"):
         client.sends(get(target))
     lab.check(answers(client) == ["200 ok", "200 ok"], f"expected 2 answers, got {answers(client)}")
     # The third is asked for before its request is here.
     lab.check(len(app.started) == 3, f"expected start_request 3 times, counted {len(app.started)}")
     conns = [{id(pair[place]) for pair in app.started} for place in (0, 1)]
+    lab.check(app.started[0][0] in site.server._connections,
+              f"expected a connection of the server as server_conn, got {app.started[0][0]!r}")
     lab.check(len(conns[0]) == 1, "expected the same server_conn each time")
     lab.check(len(conns[1]) == 3, "expected another request_conn each time")
 
@@ -85,7 +88,7 @@ def test_client_that_leaves(lab: Lab) -> None:
     client = Site(lab, app).connect()
     client.sends(post(b"hello")[:-3])
     client.leaves()
-    app.expect("start_request", "headers_received POST /", "data_received b'he'",
+    app.expect("start_request", "headers_received POST a/", "data_received b'he'",
                "on_connection_close")
 
 
@@ -119,9 +122,11 @@ def test_callable_is_still_called(lab: Lab) -> None:
 
     The other kind works as it did in ex25.
     """
-    client = Site(lab, lambda request: answer(request, request.arguments["a"][0])).connect()
+    client = Site(lab, lambda request: answer(
+        request, request.method.encode() + b" " + request.arguments["a"][0])).connect()
     client.sends(post(b"a=hello", content_type="application/x-www-form-urlencoded"))
-    lab.check(answers(client) == ["200 hello"], f"expected 200 hello, got {answers(client)}")
+    lab.check(answers(client) == ["200 POST hello"],
+              f"expected 200 POST hello, got {answers(client)}")
 
 
 def test_callable_and_a_client_that_leaves(lab: Lab) -> None:
@@ -205,7 +210,7 @@ def test_delegate_real(lab: Lab) -> None:
     lab.step("GET / of 127.0.0.1, with Connection: close")
     app = Delegates(lab)
     got = ask_for_real(loop, HTTPServer(app, io_loop=loop), get("/", "Connection: close"))
-    app.expect("start_request", "headers_received GET /", "finish")
+    app.expect("start_request", "headers_received GET a/", "finish")
     lab.check(got.endswith(b"\r\n\r\nok"), f"expected an answer that ends in ok, got {shown(got)}")
 
 
@@ -344,7 +349,8 @@ class OneMessage(HTTPMessageDelegate):
 
     def headers_received(self, start_line, headers):  # type: ignore[no-untyped-def]
         self.app.seen.append(f"{self.conn.context.remote_ip} {self.conn.context.protocol}")
-        return self._event("headers_received", f"{start_line.method} {start_line.path}")
+        return self._event("headers_received",
+                           f"{start_line.method} {headers['Host']}{start_line.path}")
 
     def data_received(self, chunk):  # type: ignore[no-untyped-def]
         return self._event("data_received", repr(chunk))

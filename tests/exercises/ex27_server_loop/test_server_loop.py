@@ -19,6 +19,7 @@ from minitornado.classroom.exercises.kernel import Client
 from minitornado.classroom.exercises.lab import Lab, Unexpected, diagnosis, shown
 from minitornado.concurrent import Future
 from minitornado.httpserver import HTTPServer
+from minitornado.httputil import HTTPMessageDelegate, HTTPServerConnectionDelegate
 from minitornado.ioloop import IOLoop
 
 MANY = 1_100  # requests on one connection; Python's stack is 1,000 calls deep
@@ -102,6 +103,46 @@ def test_bodies_do_not_mix(lab: Lab) -> None:
         client.sends(post(body, "/" + body.decode()))
     bodies = [body for _target, body in scene.calls]
     lab.check(bodies == [b"first", b"second"], f"expected b'first', b'second'; got {bodies}")
+
+
+def test_what_the_server_knows_is_handed_on(lab: Lab) -> None:
+    """A server behind a proxy that unpacks TLS, and that keeps no connection alive.
+
+    Who is at the other end, and what was agreed upon, holds for every exchange.
+    """
+    seen: list[str] = []
+
+    def application(request) -> None:  # type: ignore[no-untyped-def]
+        seen.append(f"{request.remote_ip} {request.protocol}")
+        answer(request)
+
+    proxy = "198.51.100.7"
+    site = Site(lab, application, protocol="https", xheaders=True, trusted_downstream=[proxy],
+                no_keep_alive=True)
+    client = site.connect()
+    client.sends(get("/"))
+    lab.check(seen == ["192.0.2.1 https"], f"expected 192.0.2.1 and https, got {seen}")
+    lab.check(client.socket.closed, "expected the connection to be closed: no_keep_alive")
+    site.connect().sends(get("/", f"X-Forwarded-For: 203.0.113.5, {proxy}"))
+    lab.check(seen[1:] == ["203.0.113.5 https"], f"expected 203.0.113.5 and https, got {seen[1:]}")
+
+
+def test_delegate_is_told_whose_request_it_is(lab: Lab) -> None:
+    """The application is a delegate: it is asked for a receiver of each request.
+
+    It is told on which connection, and where the answer goes.
+    """
+    asked: list[object] = []
+
+    class Application(HTTPServerConnectionDelegate):
+        def start_request(self, server_conn, request_conn):  # type: ignore[no-untyped-def]
+            asked.append(server_conn)
+            return HTTPMessageDelegate()
+
+    site = Site(lab, Application())
+    site.connect()
+    lab.check(len(asked) == 1 and asked[0] in site.server._connections,
+              f"expected one call, with a connection of the server; got {asked}")
 
 
 def test_connections_are_counted_and_forgotten(lab: Lab) -> None:
