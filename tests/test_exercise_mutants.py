@@ -37,7 +37,8 @@ def test_a_function_is_changed_in_every_small_way_one_at_a_time():
         "a < b and (not a) -> not a", "a < b and (not a) -> not a < b and (not a)",
         "a < b and (not a) -> a < b", "a < b and (not a) -> a < b and (not not a)",
         "a < b -> a <= b", "a < b -> a >= b", "not a -> a", "g(a, key=2) -> pass",
-        "g(a, key=2) -> g(a)", "g(a, key=2) -> g(None, key=2)", "2 -> 3", "2 -> 1"]
+        "g(a, key=2) -> g(a)", "g(a, key=2) -> g(key=2)", "g(a, key=2) -> g(None, key=2)",
+        "2 -> 3", "2 -> 1"]
 
 
 def test_what_is_given_is_not_changed_and_two_changes_that_read_alike_are_numbered():
@@ -61,11 +62,10 @@ def test_a_change_leaves_the_original_alone():
     assert ast.unparse(function) == before
 
 
-@pytest.mark.deadline(120)
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="mutants are forks")
 def test_nearly_every_small_change_of_an_answer_fails_and_each_that_does_not_has_its_reason():
     done = subprocess.run([sys.executable, str(EXERCISES / "mutants.py")],
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = [(int(killed), int(of)) for killed, of in
               re.findall(r"^ex\d+: (\d+) of (\d+) killed$", done.stdout, re.MULTILINE)]

@@ -193,7 +193,7 @@ def use(thing):
 
 TOML = '''\
 title = "a box"
-notebook = "00"
+notebooks = ["07", "00"]
 misconceptions = ["M01"]
 minutes = 5
 uses = ["tiny.user:User"]
@@ -714,7 +714,8 @@ def test_a_wrong_answer_fails_with_its_own_message_and_no_others(
         assert re.search(rf"\[{result.misconception}\]", "\n".join(lines))
         assert " ".join(result.idea.split()) in " ".join(" ".join(lines).split()), "the idea is cut"
         assert result.misconception in exercise.misconceptions
-        assert lines[-1] == f"  next: {story.COMMAND} hint {exercise.id}"
+        assert lines[-1] == (f"  next: {story.COMMAND} hint {exercise.id}, or read notebook "
+                             f"{exercise.notebook}")
         path, _, rest = result.where.partition(":")
         line = (tmp_path / path).read_text().splitlines()[int(rest.split()[0]) - 1]
         assert "def " in line
@@ -759,6 +760,16 @@ def _code_lines(text: str) -> int:
                if line.strip() and not line.strip().startswith("#"))
 
 
+def test_a_learner_is_sent_to_the_first_notebook_that_exists(tiny: Course):
+    assert tiny.exercise("ex01").notebook == ""
+    assert "read" not in str(commands.start("ex01", tiny))
+    for name in ("00_one", "07_writing"):
+        (tiny.root / "notebooks").mkdir(exist_ok=True)
+        (tiny.root / "notebooks" / f"{name}.ipynb").touch()
+        assert tiny.exercise("ex01").notebook == name[:2]
+        assert f"to read before: notebooks/{name}.ipynb" in str(commands.start("ex01", tiny))
+
+
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
 def test_an_exercise_is_complete(exercise: Exercise):
     wrong = {path.stem for owner, path in WRONG if owner is exercise}
@@ -767,6 +778,7 @@ def test_an_exercise_is_complete(exercise: Exercise):
     assert wrong == known, "each diagnosis has its wrong answer, and the other way round"
     assert len(wrong) >= 4
     assert len(alt) >= 2
+    assert (Course().root / Course().notebook(exercise)).is_file()
     names = [name for name, _ in engine.scenario_names(exercise)]
     assert any(name.endswith("_real") for name in names)
     solution = [source.body(Course().reference(blank.module).read_text(), blank.qualname,

@@ -77,6 +77,7 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             for number, argument in enumerate(node.args):
                 # What a line of the log says is nobody's business but the reader's.
                 if not _is_none(argument) and not ast.unparse(node.func).startswith("gen_log."):
+                    yield _but(node, args=_without(node.args, number))
                     yield _but(node, args=[ast.Constant(None) if at == number else other
                                            for at, other in enumerate(node.args)])
         case ast.Await():

@@ -61,7 +61,7 @@ class Exercise:
     id: str                            # "ex13"
     folder: Path
     title: str
-    notebook: str                      # "06"
+    notebook: str                      # "06", the one to read before; "" if there is none yet
     misconceptions: tuple[str, ...]    # "M17"
     minutes: int
     points: int
@@ -118,6 +118,11 @@ class Course:
         inner = module.removeprefix(self.package + ".")
         return self.learner_dir.joinpath(*inner.split(".")).with_suffix(".py")
 
+    def notebook(self, exercise: Exercise) -> str:
+        """The file of the notebook to read before, as it is shown; "" if there is none yet."""
+        found = sorted((self.root / "notebooks").glob(f"{exercise.notebook or None}_*.ipynb"))
+        return self.shown(found[0]) if found else ""
+
     def shown(self, path: Path) -> str:
         """A path as a person reads it: relative to the project, never absolute."""
         for base in (self.learner_dir.parent, self.root):
@@ -157,7 +162,7 @@ def load(path: Path) -> Exercise:
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
         exercise = Exercise(
             id=path.parent.name.split("_")[0], folder=path.parent,
-            title=data["title"], notebook=data["notebook"],
+            title=data["title"], notebook=_existing(path, data["notebooks"]),
             misconceptions=tuple(data["misconceptions"]), minutes=data["minutes"],
             points=data.get("points", data["minutes"]),
             blanks=tuple(_blank(name, value) for name, value in data["blanks"].items()),
@@ -172,6 +177,12 @@ def load(path: Path) -> Exercise:
     if not exercise.blanks:
         raise ExerciseError(f"{path}: an exercise needs at least one blank")
     return exercise
+
+
+def _existing(path: Path, notebooks: list[str]) -> str:
+    """The first of these notebooks, by number, that is there to be read."""
+    folder = path.parents[3] / "notebooks"
+    return next((number for number in notebooks if any(folder.glob(f"{number}_*.ipynb"))), "")
 
 
 def _blank(name: str, value: str | dict[str, Any]) -> Blank:

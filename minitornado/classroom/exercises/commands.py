@@ -42,7 +42,10 @@ def start(name: str, course: Course | None = None) -> Text:
     course = course or Course()
     exercise = course.exercise(name)
     lines = [f"{exercise.id} {exercise.title} ({exercise.minutes} minutes)",
-             *workspace.start(course, exercise), "", "yours to write:"]
+             *workspace.start(course, exercise), ""]
+    if notebook := course.notebook(exercise):
+        lines += [f"to read before: {notebook}", ""]
+    lines += ["yours to write:"]
     for blank in exercise.blanks:
         line = workspace.definition(course, blank).lineno
         lines.append(f"  {course.shown(course.copy(blank.module))}:{line} {blank.qualname}")
