@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from minitornado.classroom import browser
-from minitornado.classroom.browser import find_errors, visit_all, what_is_missing
+from minitornado.classroom.browser import find_errors, laboratory, what_is_missing
 from minitornado.classroom.build import Notebook, build_all, find_notebooks, write
 
 MISSING = what_is_missing()
@@ -53,16 +53,24 @@ while not os.environ.get("MINITORNADO_BUILD"):
 """
 
 
-def build_in(folder, **sources):
-    (folder / "src").mkdir(parents=True)
-    notebooks = []
-    for name, text in sources.items():
-        (folder / "src" / f"{name[1:]}.py").write_text(text)
-        notebooks.append(Notebook(name[1:], folder))
-    for built in build_all(notebooks):
-        assert not built.error
-        write(built)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / "src").mkdir()
+    notebooks = {}
+    for name, text in {"00_well": WELL, "01_ill": ILL, "02_stuck": STUCK}.items():
+        (folder / "src" / f"{name}.py").write_text(text)
+        notebooks[name[3:]] = Notebook(name, folder)
+    for one in build_all(list(notebooks.values())):
+        assert not one.error
+        write(one)
     return notebooks
+
+
+@pytest.fixture(scope="module")
+def visit(built):  # first they are built: Playwright has a loop of its own running in this thread
+    with laboratory() as visit:
+        yield visit
 
 
 def size_of(png):
@@ -72,9 +80,8 @@ def size_of(png):
 
 
 @needs_browser
-def test_a_good_notebook_runs_and_a_bad_one_is_caught(tmp_path):
-    notebooks = build_in(tmp_path / "notebooks", _00_well=WELL, _01_ill=ILL)
-    well, ill = visit_all(notebooks, tmp_path / "shots")
+def test_a_good_notebook_runs_and_a_bad_one_is_caught(tmp_path, built, visit):
+    well, ill = (visit(built[name], tmp_path / "shots") for name in ("well", "ill"))
     assert well.errors == []
     names = [path.name for path in well.screenshots]
     assert names == ["00_well-before.png", "00_well-after.png", "00_well-dark.png"]
@@ -88,20 +95,18 @@ def test_a_good_notebook_runs_and_a_bad_one_is_caught(tmp_path):
 
 
 @needs_browser
-def test_a_cell_that_never_ends_is_named_in_time(tmp_path, monkeypatch):
+def test_a_cell_that_never_ends_is_named_in_time(built, visit, monkeypatch):
     monkeypatch.setattr(browser, "RUN_SECONDS", 2)
-    [notebook] = build_in(tmp_path / "notebooks", _00_stuck=STUCK)
-    [visit] = visit_all([notebook], tmp_path)
-    [error] = visit.errors
+    stuck = visit(built["stuck"], None)
+    [error] = stuck.errors
     assert "notebook:run-all-cells did not end within 2 seconds" in error
-    assert visit.seconds < 60
+    assert stuck.seconds < 60
 
 
 @needs_browser
-@pytest.mark.skipif(not find_notebooks(), reason="there are no notebooks to visit yet")
-def test_every_notebook_runs_in_a_real_jupyterlab(tmp_path):
-    for visit in visit_all(find_notebooks(), tmp_path):
-        assert visit.errors == [], visit.notebook.name
+@pytest.mark.parametrize("notebook", find_notebooks(), ids=lambda notebook: notebook.name)
+def test_every_notebook_runs_in_a_real_jupyterlab(notebook, visit):
+    assert visit(notebook, None).errors == []
 
 
 def test_errors_and_cells_that_did_not_run_are_found(tmp_path):

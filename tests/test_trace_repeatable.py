@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future as ThreadFuture
 
 import pytest
-from trace_scenarios import DELEGATE, SCRIPTS, Application, answer, get, one, traced
+from trace_scenarios import DELEGATE, SCRIPTS, Application, answer, app, get, one, traced
 
+from minitornado.httpserver import HTTPServer
 from minitornado.httputil import HTTPServerRequest
-from minitornado.trace import Trace
+from minitornado.trace import Trace, drive, tracing
 from minitornado.trace.events import Event
 
 pytestmark = pytest.mark.deadline(120)
@@ -65,6 +67,37 @@ def test_a_trace_is_the_same_as_fast_or_slow_as_the_machine_is(
             time.sleep(0.002)
 
     assert traced("later", sink=slow_sink)[0].canonical() == expected
+
+
+def test_who_is_ready_is_served_in_the_order_of_coming_whatever_the_numbers_of_the_fds() -> None:
+    server, clients = HTTPServer(app), []
+
+    # For the second client's socket, and for the server's end of it, when they are closed.
+    holes = [os.open(os.devnull, os.O_RDONLY) for _ in range(2)]
+
+    def connect() -> None:
+        (listener,) = server._sockets.values()
+        clients.append(socket.create_connection(listener.getsockname()))
+
+    def connect_lower() -> None:
+        for hole in holes:
+            os.close(hole)
+        connect()
+
+    def ask() -> None:
+        for client in clients:
+            client.sendall(get())
+
+    with tracing() as trace:
+        drive(server, [("meanwhile", move) for move in (connect, connect_lower, ask)])
+    fds = {connection.stream.socket.fileno() for connection in server._connections}
+    for client in clients:
+        client.close()
+    assert server.io_loop is not None
+    server.io_loop.close(all_fds=True)
+    assert len(fds) == 2 and min(fds) in holes and max(fds) not in holes
+    asked = [event.conn for event in trace if event.name == "recv" and event.data.get("bytes")]
+    assert asked == ["c1", "c2"]
 
 
 # ---- threads ----

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,28 +66,38 @@ def what_is_missing() -> str:
 
 def visit_all(notebooks: Sequence[Notebook], screenshots: Path) -> list[Visit]:
     """Open each of `notebooks` in one JupyterLab; three PNG files each go to `screenshots`."""
+    with laboratory() as visit:
+        return [visit(notebook, screenshots) for notebook in notebooks]
+
+
+@contextmanager
+def laboratory() -> Iterator[Callable[[Notebook, Path | None], Visit]]:
+    """A JupyterLab and a browser; gives a function that visits a notebook.
+
+    It takes the folder for the notebook's screenshots, or None: then there are none.
+    """
     playwright: Any = importlib.import_module("playwright.sync_api")
-    screenshots.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mt-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        for notebook in notebooks:
-            shutil.copy(notebook.target, folder)
         with _jupyterlab(folder) as (address, token), playwright.sync_playwright() as driver:
             # As root, in a container, Chromium refuses to start with its sandbox.
             browser = driver.chromium.launch(
                 executable_path=_find_browser(), args=["--no-sandbox"]
             )
+
+            def visit(notebook: Notebook, screenshots: Path | None) -> Visit:
+                copy = shutil.copy(notebook.target, folder)
+                url = f"{address}/doc/tree/{notebook.target.name}?token={token}"
+                return _visit(browser, notebook, Path(copy), url, screenshots)
+
             try:
-                return [
-                    _visit(browser, notebook, folder, address, token, screenshots)
-                    for notebook in notebooks
-                ]
+                yield visit
             finally:
                 browser.close()
 
 
 def _visit(
-    browser: Any, notebook: Notebook, folder: Path, address: str, token: str, screenshots: Path
+    browser: Any, notebook: Notebook, copy: Path, url: str, screenshots: Path | None
 ) -> Visit:
     playwright: Any = importlib.import_module("playwright.sync_api")
     start = time.monotonic()
@@ -104,20 +114,24 @@ def _visit(
     page = context.new_page()
 
     def picture(moment: str) -> None:
-        path = screenshots / f"{notebook.name}-{moment}.png"
-        _screenshot(page, path)
-        visit.screenshots.append(path)
+        _show_all(page)  # also where there is no picture: what is out of sight asks for nothing
+        if screenshots is not None:
+            screenshots.mkdir(parents=True, exist_ok=True)
+            path = screenshots / f"{notebook.name}-{moment}.png"
+            page.screenshot(path=str(path))
+            visit.screenshots.append(path)
 
     try:
-        page.goto(f"{address}/doc/tree/{notebook.target.name}?token={token}")
+        page.goto(url)
         page.wait_for_function(_READY)
         picture("before")
         _execute(page, "notebook:run-all-cells")
         _execute(page, "docmanager:save")
         picture("after")
-        _execute(page, "apputils:change-theme", theme="JupyterLab Dark")
-        picture("dark")
-        visit.errors += find_errors(folder / notebook.target.name)
+        if screenshots is not None:
+            _execute(page, "apputils:change-theme", theme="JupyterLab Dark")
+            picture("dark")
+        visit.errors += find_errors(copy)
     except playwright.Error as error:
         visit.errors.append(str(error).splitlines()[0])
     finally:
@@ -156,7 +170,7 @@ def find_errors(path: Path) -> list[str]:
     return errors
 
 
-def _screenshot(page: Any, path: Path) -> None:
+def _show_all(page: Any) -> None:
     # JupyterLab scrolls inside of the page and draws what is in sight. So grow the page until
     # all is, and only then measure where the last cell really ends.
     for find_height in (
@@ -168,7 +182,6 @@ def _screenshot(page: Any, path: Path) -> None:
         height = min(MAX_HEIGHT_PIXELS, int(page.evaluate(find_height)))
         page.set_viewport_size({"width": WIDTH_PIXELS, "height": height})
         page.wait_for_timeout(500)  # two frames would do; a picture taken too early proves nothing
-    page.screenshot(path=str(path))
 
 
 @contextmanager

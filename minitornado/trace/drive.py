@@ -21,6 +21,7 @@ Who receives is patient: while a timer is near, its time comes, and the client l
 
 from __future__ import annotations
 
+import itertools
 import select
 import socket
 import struct
@@ -108,9 +109,12 @@ class DrivenPoller:
         self._client = client
         self._clock = clock
         self._writers: set[int] = set()
+        self._came: dict[int, int] = {}  # fd -> how many were registered before it
+        self._count = itertools.count()
         self._deadline = time.monotonic() + MAX_SECONDS
 
     def register(self, fd: int, events: int) -> None:
+        self._came[fd] = next(self._count)
         self._inner.register(fd, events)
         self._watch(fd, events)
 
@@ -136,7 +140,8 @@ class DrivenPoller:
         while True:
             ready: list[tuple[int, int]] = self._inner.poll(grace)
             if ready or seconds == 0:
-                return sorted(ready)
+                # Not by number: which one is free depends on what else the process has open.
+                return sorted(ready, key=lambda pair: (self._came.get(pair[0], -1), pair))
             if not self._client.script:
                 raise _ScriptEnds
             move = self._client.script[0]
