@@ -7,10 +7,7 @@ trace is so, is asserted in the notebook's own cells tagged "check", at each bui
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import inspect
-import io
 import json
 import logging
 import os
@@ -123,43 +120,6 @@ def test_it_explains_all_that_it_owns_and_shows_it():
     assert adapter <= {margin.name for margin in owned()}
     for margin in owned():
         list(margin.rows())  # stale, doubled or missing ones raise
-
-
-def code_lines(name):
-    """The lines of a definition that can be executed: those that its code object knows."""
-    function = httpserver
-    for part in name.split(".")[1:]:
-        function = getattr(function, part)
-    if inspect.isclass(function):
-        return set()
-    code = inspect.unwrap(function).__code__
-    return {line for _, _, line in code.co_lines() if line and line > code.co_firstlineno}
-
-
-def test_every_line_that_it_owns_is_executed_by_its_own_runs():
-    wanted = {line for margin in owned() for line in code_lines(margin.name)}
-    assert len(wanted) > 50
-    ran = set()
-
-    def trace(frame, event, argument):
-        if frame.f_code.co_filename != httpserver.__file__:
-            return None
-        if event == "line":
-            ran.add(frame.f_lineno)
-        return trace
-
-    before = sys.gettrace()
-    names = {}
-    for cell in CELLS:
-        if cell.kind != "code":
-            continue
-        sys.settrace(trace)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(cell.text, NAME, "exec"), names)
-        finally:
-            sys.settrace(before)
-    assert wanted - ran == set()
 
 
 # ---- the kernel ----

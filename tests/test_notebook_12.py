@@ -21,11 +21,11 @@ import pytest
 from doubles import open_fds
 
 from minitornado import gen
-from minitornado.classroom import nb12, predict
+from minitornado.classroom import nb12, predict, ran
 from minitornado.classroom.browser import _find_browser, what_is_missing
 from minitornado.classroom.build import FOLDER
 from minitornado.classroom.execute import execute
-from minitornado.classroom.nb12 import lines, pictures, questions, real, scenarios
+from minitornado.classroom.nb12 import pictures, questions, real, scenarios
 from minitornado.classroom.percent import read_source
 from minitornado.classroom.predict import QuestionError
 from minitornado.httpserver import HTTPServer
@@ -225,7 +225,7 @@ async def awaits():
 
 
 def test_the_lines_that_ran_are_those_that_ran(monkeypatch):
-    monkeypatch.setattr(lines, "_code_of", lambda name: two_branches.__code__)
+    monkeypatch.setattr(ran, "code_of", lambda name: [two_branches.__code__])
     first = two_branches.__code__.co_firstlineno
     assert nb12.lines_executed("", lambda: two_branches(True)) == {first + 1, first + 2}
     assert nb12.lines_executed("", lambda: two_branches(False)) == {first + 1, first + 3}
@@ -235,12 +235,12 @@ def test_the_lines_that_ran_are_those_that_ran(monkeypatch):
 
 
 def test_of_a_coroutine_all_its_segments_are_seen(monkeypatch):
-    monkeypatch.setattr(lines, "_code_of", lambda name: awaits.__code__)
+    monkeypatch.setattr(ran, "code_of", lambda name: [awaits.__code__])
     loop = IOLoop(make_current=False)
     first = awaits.__code__.co_firstlineno
-    ran = nb12.lines_executed("", lambda: loop.run_sync(awaits, timeout=10))
+    numbers = nb12.lines_executed("", lambda: loop.run_sync(awaits, timeout=10))
     loop.close()
-    assert ran == {first + 1, first + 2}
+    assert numbers == {first + 1, first + 2}
 
 
 # ---- the quiz ----

@@ -4,6 +4,8 @@
     python -m minitornado.classroom.build 00 03      build these
     python -m minitornado.classroom.build --check    build in memory, compare with what is there
 
+After all of them it says how many of the stack's code lines the course explains, and which not.
+
 One way only. What somebody changes in the .ipynb is lost at the next build, and --check says
 so before; two-way pairing would have to guess which of the two is newer.
 """
@@ -23,8 +25,9 @@ from typing import TYPE_CHECKING
 
 from minitornado.classroom.difference import describe_difference
 from minitornado.classroom.execute import BuildError, execute
+from minitornado.classroom.explain import report
 from minitornado.classroom.normalise import NotRepeatable, notebook_text
-from minitornado.classroom.percent import PercentError, read_source
+from minitornado.classroom.percent import Cell, PercentError, read_source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,6 +144,8 @@ async def _build(
 ) -> str:
     source = notebook.shown_source
     cells = read_source(notebook.source, source)
+    if notebook.folder == FOLDER:
+        cells = _watched(cells, notebook.name[:2])
     done = 0
 
     def count_cell() -> None:
@@ -157,6 +162,14 @@ async def _build(
     except NotRepeatable as error:
         place = f"{source}:{cells[error.cell].line}: cell {error.cell + 1}"
         raise BuildError(f"{place}: its output {error.reason}") from None
+
+
+def _watched(cells: list[Cell], number: str) -> list[Cell]:
+    """The same cells, between two that watch whether each line runs that the notebook explains."""
+    begin = f"__import__('minitornado.classroom.ran').classroom.ran.begin({number!r})"
+    end = "__import__('minitornado.classroom.ran').classroom.ran.end()"
+    tags = {"tags": ["watch"]}
+    return [Cell("code", begin, 1, tags), *cells, Cell("code", end, cells[-1].line, tags)]
 
 
 def complain(built: Built) -> str:
@@ -209,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Interrupted; no notebook was changed.", file=sys.stderr)
         return 130
     failed = [_report(built, check=options.check) for built in results]
+    if options.folder == FOLDER and not options.names:
+        print(f"\n{report()}")
     for orphan in [] if options.names else find_orphans(options.folder):
         failed.append(True)
         print(f"{orphan} has no source in {options.folder / 'src'}: delete it, or bring it back.")

@@ -17,7 +17,8 @@ from typing import Any
 
 from minitornado.classroom.percent import Cell
 
-CHECK = "check"  # a cell with this tag tests the prose; readers do not see it
+CHECK = "check"  # a cell with this tag tests the prose
+HIDDEN = {CHECK, "watch"}  # readers see none of these
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}")
 
@@ -48,13 +49,13 @@ class NotRepeatable(ValueError):
 def notebook_text(cells: Sequence[Cell], outputs: Sequence[list[dict[str, Any]]]) -> str:
     """The notebook as the text of an .ipynb file, nbformat 4.5; `outputs` are those of `cells`.
 
-    Cells tagged "check" are left out. Raises NotRepeatable.
+    Cells with a tag of `HIDDEN` are left out. Raises NotRepeatable.
     """
     shown: list[dict[str, Any]] = []
     count = 0
     for index, (cell, said) in enumerate(zip(cells, outputs, strict=True)):
         refuse_unrepeatable(index, said)
-        if CHECK in cell.tags:
+        if HIDDEN & {*cell.tags}:
             continue
         node: dict[str, Any] = {
             "cell_type": cell.kind,

@@ -274,6 +274,13 @@ explain("ioloop.IOLoop._run")
 # was called to who called. Who called is `_run`. The function that once said `add_callback` has
 # long returned.
 #
+# **What is left.** A few of these lines have not run yet. Nothing here is taken on trust, so here
+# is what it takes for each of them. (*+ 1* means: and the line below it.)
+
+# %%
+nb03.rarely()
+
+# %% [markdown]
 # ## Poke it: no time at all
 #
 # One thing is changed. A asks for C with `call_later(0, C)`, and not with `add_callback(C)`. *In no

@@ -218,6 +218,14 @@ explain("iostream.BaseIOStream._add_io_state")
 explain("iostream.BaseIOStream._handle_events")
 
 # %% [markdown]
+# **What is left.** Many of these lines have not run yet: our client is a polite one. Nothing here
+# is taken on trust, so here is what it takes for each of them. (*+ 3* means: and the three lines
+# below it.)
+
+# %%
+nb06.rarely()
+
+# %% [markdown]
 # ## Poke it: four bytes at a time
 #
 # A stream asks the kernel for up to 65,536 bytes at once. One thing is changed: it asks for four.

@@ -11,8 +11,8 @@
     predict("P11.1")
 """
 
+from ..logs import Logged, logged
 from . import margins as margins  # so that `explain` knows them
-from .logs import Logged, logged
 from .pictures import adapter
 from .questions import ask_all, put_in_order
 from .real import beside_tornado

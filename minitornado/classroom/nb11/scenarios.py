@@ -15,9 +15,9 @@ from minitornado.httpserver import HTTPServer, _HTTPRequestContext
 from minitornado.httputil import ResponseStartLine
 from minitornado.trace import Event, Trace, drive, tracing
 
+from ..logs import logged
 from ..palette import PALETTE
 from ..show import show
-from .logs import logged
 
 Application = Callable[[Any], Any]
 Moves = Sequence[tuple[Any, ...]]

@@ -11,7 +11,7 @@
     predict("P12.1")
 """
 
-from ..nb11.logs import logged
+from ..logs import logged
 from .lines import executed, lines_executed
 from .pictures import way
 from .questions import ask_all, put_in_order

@@ -6,12 +6,7 @@ coroutine, all that happened to it until its end.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import sys
 from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
-from typing import Any
 
 from rich import box
 from rich.style import Style
@@ -20,6 +15,7 @@ from rich.text import Text
 
 from ..explain import Line, read_module
 from ..palette import PALETTE
+from ..ran import Watch
 from ..show import WIDTH, show
 
 MARK = "●"
@@ -46,38 +42,9 @@ def executed(name: str, runs: Mapping[str, Callable[[], object]]) -> None:
 
 def lines_executed(name: str, run: Callable[[], object]) -> set[int]:
     """The numbers of the lines of `name` that its first call in `run` executes."""
-    code = _code_of(name)
-    first: list[FrameType] = []
-    ran: set[int] = set()
-
-    def on_line(frame: FrameType, event: str, _argument: Any) -> Any:
-        if event == "line":
-            ran.add(frame.f_lineno)
-        return on_line
-
-    def on_call(frame: FrameType, event: str, _argument: Any) -> Any:
-        if frame.f_code is not code:
-            return None
-        if not first:
-            first.append(frame)
-        return on_line if frame is first[0] else None
-
-    before = sys.gettrace()
-    sys.settrace(on_call)
-    try:
+    with Watch([name], first_call=True) as watch:
         run()
-    finally:
-        sys.settrace(before)
-    return ran
-
-
-def _code_of(name: str) -> CodeType:
-    module, *inner = name.split(".")
-    found: Any = importlib.import_module(f"{__package__.partition('.')[0]}.{module}")
-    for part in inner:
-        found = getattr(found, part)
-    code: CodeType = inspect.unwrap(found).__code__
-    return code
+    return watch.ran[name]
 
 
 def _code(line: Line, indent: int, ran: bool) -> Text:

@@ -11,7 +11,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from ..nb11.logs import logged
+from ..logs import logged
 from ..show import show
 from . import scenarios
 

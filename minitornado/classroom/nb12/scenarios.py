@@ -21,7 +21,7 @@ from minitornado.httpserver import HTTPServer
 from minitornado.trace import Event, Trace, drive, tracing
 from minitornado.trace.views.view import LAYER_COLOURS
 
-from ..nb11.logs import logged
+from ..logs import logged
 from ..nb11.scenarios import answer
 from ..show import show
 
