@@ -88,7 +88,9 @@ def test_a_chapter_knows_its_question_its_minutes_and_its_predictions(path: Path
     assert chapter.title and chapter.question.endswith("?") and chapter.minutes
     asked = set(re.findall(r'\bpredict\(\\"(P\d\d\.\d+)\\"\)', text))
     assert {it.id for it in chapter.predictions} == asked and len(asked) >= 4
-    for it in chapter.predictions:
+    assert {it.id for it in chapter.questions} - asked == {
+        f"Q{chapter.number}.{at}" for at in range(1, 5)}
+    for it in chapter.questions:
         assert it.betrays and set(it.betrays) <= set(MISCONCEPTIONS)
 
 
@@ -131,12 +133,12 @@ def test_every_exercise_is_in_the_index_with_its_code_and_its_concepts(
         assert f"learn start {exercise.id}" in files["exercises.html"].decode()
 
 
-def test_every_prediction_is_in_the_index_under_what_its_options_betray(book: Book):
+def test_every_question_is_in_the_index_under_what_its_options_betray(book: Book):
     for chapter in book.chapters:
-        for prediction in chapter.predictions:
+        for question in chapter.questions:
             for concept in book.concepts:
-                asked = (chapter, prediction) in concept.predictions
-                assert asked == (concept.id in prediction.betrays)
+                asked = (chapter, question) in concept.asked
+                assert asked == (concept.id in question.betrays)
 
 
 def test_a_definition_s_link_leads_to_its_first_line(book: Book):

@@ -47,22 +47,56 @@ def test_the_question_shows_its_options_and_how_to_choose(shown):
         "  a) never",
         "  b) twice",
         "  c) more than <ten> times",
-        'Choose: write `predict("P00.1", "a")`, or another letter, and run the cell.',
+        'To choose, write `predict("P00.1", "a")`, or another letter, and run the cell. Until',
+        "then the answer is locked.",
         'What really happens comes further down: `compare("P00.1")`.',
     ]
 
 
-def test_the_answer_is_folded_away_in_html_and_not_in_the_text(shown):
-    ask_how_often()
+SECRETS = ("was called", "Right", "M05", "M04", "to add", "The kernel")
+
+
+def test_until_somebody_has_chosen_the_answer_is_nowhere_and_not_even_computed(shown):
+    runs = ask_how_often()
     predict("P00.1")
+    compare("P00.1", 2)
+    assert runs == []
+    assert 'Locked until you have chosen: `predict("P00.1", …)`, above.' in shown[1][1]
+    for html, text in shown:
+        assert not any(secret in html + text for secret in SECRETS)
+
+
+def test_a_choice_unlocks_the_answer_folded_below_it(shown):
+    ask_how_often()
+    predict("P00.1", "a")
     [(html, text)] = shown
     folded = re.search(r"<details><summary>[^<]+</summary>(.*)</details>", html, re.DOTALL)[1]
     assert "was called 2 times" in folded and "Right is b) twice." in folded
-    assert "a) [M05] The kernel has to be told once." in folded
-    assert "c) [M04] The kernel remembers." in folded
+    assert "[M05] The kernel has to be told once." in folded and "M04" not in folded
     open_part = html.replace(folded, "")
-    for secret in ("was called", "Right is", "M05", "M04", "to add"):
-        assert secret not in open_part and secret not in text
+    assert not any(secret in open_part + text for secret in SECRETS)
+
+
+def test_in_a_build_each_option_unfolds_to_what_is_said_of_it_and_compare_is_folded(
+    shown, monkeypatch
+):
+    monkeypatch.setenv("MINITORNADO_BUILD", "1")
+    ask_how_often()
+    predict("P00.1")
+    compare("P00.1", 2)
+    (asked, asked_text), (compared, compared_text) = shown
+    assert re.findall(r"<details><summary>(.*?)</summary><p>(.*?)</p></details>", asked) == [
+        ("a) never", "No. [M05] The kernel has to be told once."),
+        ("b) twice", "Right. Once to add, once to remove."),
+        ("c) more than &lt;ten&gt; times", "No. [M04] The kernel remembers."),
+    ]
+    assert "Click on what you believe" in asked and "Click" not in asked_text
+    open_part = re.sub(r"<details>(<summary>.*?</summary>).*?</details>", r"\1", asked + compared,
+                       flags=re.DOTALL)
+    assert "What the run gave" in open_part
+    for secret in SECRETS:
+        assert secret not in open_part + asked_text + compared_text
+    assert "was called 2 times" in compared and "Right is" not in asked
 
 
 def test_which_option_is_right_follows_from_the_run(shown):
@@ -71,15 +105,15 @@ def test_which_option_is_right_follows_from_the_run(shown):
         "b": Option("twice", 2, "It was not watched at all.", "M04"),
     }
     ask_how_often(0, options)
-    predict("P00.1")
+    predict("P00.1", "b")
     assert "Right is a) never." in shown[0][0]
 
 
 def test_the_run_is_made_once_and_only_when_needed(shown):
     runs = ask_how_often()
     assert runs == []
-    predict("P00.1")
     predict("P00.1", "a")
+    predict("P00.1", "b")
     compare("P00.1")
     assert runs == [2]
 
@@ -112,14 +146,6 @@ def test_a_right_prediction_hears_why_it_is_right(shown):
     assert "M0" not in html
 
 
-def test_who_has_not_chosen_sees_what_every_option_means(shown):
-    ask_how_often()
-    compare("P00.1", 2)
-    text = shown[0][1]
-    assert "You predicted  nothing yet" in text
-    assert "[M05]" in text and "[M04]" in text and "Once to add" in text
-
-
 def test_a_changed_run_gets_its_own_verdict_and_names_the_other(shown):
     ask_how_often()
     predict("P00.1", "b")
@@ -127,7 +153,7 @@ def test_a_changed_run_gets_its_own_verdict_and_names_the_other(shown):
     text = shown[1][1]
     assert "`epoll_ctl` was called 50 times." in text
     assert "So right is    c) more than <ten> times" in text
-    assert "Another run    The answer folded under the question: `epoll_ctl` was called 2" in text
+    assert "Another run    As the question has it: `epoll_ctl` was called 2" in text
 
 
 def test_a_changed_run_may_fit_no_option(shown):
@@ -164,7 +190,9 @@ def test_asking_again_forgets_choice_and_answer(shown):
     predict("P00.1", "a")
     ask_how_often(12, {"a": Option("2", 2, "x", "M01"), "b": Option("12", 12, "y")})
     compare("P00.1")
-    assert "nothing yet" in shown[1][1] and "called 12 times" in shown[1][1]
+    assert "Locked" in shown[1][1]
+    predict("P00.1", "a")
+    assert "called 12 times" in shown[2][0]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +209,7 @@ def test_asking_again_forgets_choice_and_answer(shown):
 def test_a_question_that_the_run_contradicts_is_an_error(measured, options, message):
     ask_how_often(measured, {**OPTIONS, "c": Option("ten", 10, "z", "M04"), **options})
     with pytest.raises(QuestionError, match=f"P00.1: .*{message}"):
-        predict("P00.1")
+        predict("P00.1", "b")
 
 
 def test_an_incomplete_question_is_an_error():
@@ -196,6 +224,8 @@ def test_no_line_of_the_text_is_wider_than_the_page(shown):
     ask("P1", long, {"a": Option(long, 1, long), "b": Option(long, 2, long, "M01")},
         measure=lambda: 1, finding=long + "{}")
     predict("P1")
+    compare("P1")
+    predict("P1", "b")
     compare("P1")
     for _, text in shown:
         assert max(map(len, text.split("\n"))) <= 88

@@ -166,8 +166,8 @@ def test_version_is_the_package_s():
 OPTION = "python -m minitornado {}: argument {} (--help says more)"
 MISUSED = [
     (["bla"], "minitornado: there is no command 'bla'; there are "
-              "serve, trace, show, diff, learn, predict, explain, notebooks, book, "
-              "benchmark"),
+              "serve, trace, show, diff, learn, predict, quiz, progress, explain, notebooks, "
+              "book, benchmark"),
     (["--bla"], "python -m minitornado: unrecognized arguments: --bla (--help says more)"),
     (["serve", "--port", "65536"],
      OPTION.format("serve", "--port: a port is a number from 0 to 65535, not '65536'")),
@@ -198,7 +198,7 @@ def test_a_wrong_option_gets_one_sentence(words: list[str], sentence: str):
 
 
 def test_the_classroom_s_commands_are_handed_over(monkeypatch: pytest.MonkeyPatch):
-    from minitornado.classroom import book, build, explain, learn, predictions
+    from minitornado.classroom import book, build, explain, learn, predictions, progress, quizzes
 
     seen = []
     monkeypatch.setattr(learn, "main", lambda words: seen.append(("learn", words)) or 0)
@@ -206,7 +206,8 @@ def test_the_classroom_s_commands_are_handed_over(monkeypatch: pytest.MonkeyPatc
     assert main(["learn", "check", "ex13"]) == 0
     assert main(["notebooks", "--check"]) == main(["build", "00"]) == 1
     assert seen == [("learn", ["check", "ex13"]), ("build", ["--check"]), ("build", ["00"])]
-    for name, module in (("predict", predictions), ("explain", explain), ("book", book)):
+    for name, module in (("predict", predictions), ("quiz", quizzes), ("progress", progress),
+                         ("explain", explain), ("book", book)):
         monkeypatch.setattr(module, "main", lambda words: seen.append(words) or 2)
         assert main([name, "x"]) == 2
         assert seen.pop() == ["x"]

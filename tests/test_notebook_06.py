@@ -1,7 +1,7 @@
-"""Notebook 06 keeps what it says: its form and its minutes, its runs, its answers, its commands.
+"""Notebook 06 keeps what it alone promises: its runs, its pictures, its snippets.
 
-That its outputs are fresh is tests/test_notebooks.py's to say; that what its prose claims of a
-trace is so, is asserted in the notebook's own cells tagged "check", at each build.
+The rest is in test_notebook_form.py; and what its prose claims of a trace is asserted in the
+notebook's own cells tagged "check", at each build.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import time
 
 import pytest
 from doubles import open_fds
-from notebook_form import ROOT, Book
+from notebook_form import ROOT, Book, check_picture
 
 from minitornado.classroom import nb06
 from minitornado.classroom.exercises.catalog import Course
-from minitornado.classroom.nb06 import pictures, questions, real, runs
+from minitornado.classroom.nb06 import pictures, real, runs
+from minitornado.classroom.real import ask
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import BaseIOStream, IOStream
 from minitornado.pending_read import ReadUntil
 
-BOOK = Book("06_reading")
+BOOK = Book("06")
 OWNED = [
     "pending_read.ReadUntil.find_end",
     *(f"iostream.BaseIOStream.{name}" for name in (
@@ -44,45 +45,11 @@ def trace():
 # ---- the form ----
 
 
-def test_it_has_the_form_that_all_notebooks_have():
-    BOOK.check_form("IOStream I: reading", 'How do bytes become "a message"?')
-
-
-def test_it_can_be_read_and_done_in_the_minutes_that_it_says():
-    BOOK.check_minutes()
-
-
-def test_every_output_reads_without_colour_pictures_scripts_and_network():
-    assert len(BOOK.outputs) > 15
-    BOOK.check_reads_everywhere()
-
-
-def test_before_the_reader_has_chosen_the_answer_is_folded_and_not_in_the_text():
-    BOOK.check_answers_are_folded()
-
-
-def test_the_seven_functions_are_shown_whole_and_explained():
-    assert "seven functions" in BOOK.prose and len(OWNED) == 7
-    BOOK.check_explains(*OWNED)
-
-
 def test_the_program_fits_in_forty_lines():
     assert 20 < len(READ.splitlines()) <= 40
 
 
-def test_the_questions_betray_what_this_notebook_is_about():
-    BOOK.check_betrays("M01", "M14", "M15", "M16", "M17")
-
-
 # ---- the kernel ----
-
-
-def test_it_runs_twice_in_one_kernel_and_says_the_same():
-    BOOK.check_runs_twice()
-
-
-def test_a_reader_who_chose_sees_the_choice_and_its_own_message():
-    BOOK.check_choices("babdac")
 
 
 INTERRUPTED = f"""
@@ -224,40 +191,11 @@ def test_a_search_one_byte_further_would_miss_the_delimiter():
     assert read.find_end(buffer + b"\n", False) is None
 
 
-# ---- the quiz ----
-
-
-def right_order(trace):
-    items = sorted(questions.EVENTS, key=lambda item: item.text)
-    by_seq = sorted(items, key=lambda item: item.seq(trace))
-    return "".join("ABCDEFGH"[items.index(item)] for item in by_seq)
-
-
-def test_the_quiz_is_out_of_order_and_its_solution_comes_from_the_trace(trace, capsys):
-    assert len({item.seq(trace) for item in questions.EVENTS}) == 8
-    assert right_order(trace) != "ABCDEFGH"
-    nb06.put_in_order(trace)
-    assert right_order(trace) not in capsys.readouterr().out
-    nb06.put_in_order(trace, right_order(trace))
-    assert "All 8 in order" in capsys.readouterr().out
-
-
 # ---- the pictures ----
 
 
-def check_twin(svg, text):
-    said = set(re.findall(r"\w+", text))
-    for part in re.findall(r"<text[^>]*>([^<]+)</text>", svg):
-        assert set(re.findall(r"\w+", part)) <= said, part
-
-
 def test_the_way_says_in_its_twin_what_it_says(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(pictures, "picture", lambda *parts: drawn.append(parts))
-    nb06.way()
-    [(svg, alt, text)] = drawn
-    assert len(alt) > 60
-    check_twin(svg, text)
+    check_picture(pictures, nb06.way, monkeypatch)
 
 
 def test_the_way_shows_functions_that_the_stream_has():
@@ -281,7 +219,7 @@ def test_the_bytes_say_in_their_twin_what_they_say(trace):
 
 
 def test_the_real_tornado_is_as_the_prose_says():
-    ours, theirs = real.count(), real.ask_tornado()
+    ours, theirs = real.count(), ask(real.PROGRAM)
     assert ours.keys() == theirs.keys()
     differ = [name for name in ours if ours[name] != theirs[name]]
     assert differ == ["recvs that brought EAGAIN", "polls until your code runs"]
@@ -294,21 +232,7 @@ def test_nothing_of_the_table_is_cut_off(capsys):
     assert "…" not in capsys.readouterr().out
 
 
-def test_a_tornado_that_cannot_be_asked_is_an_error_with_a_reason(tmp_path, monkeypatch):
-    broken = tmp_path / "broken.py"
-    broken.write_text("import nothing_of_that_name")
-    monkeypatch.setattr(real, "PROGRAM", broken)
-    with pytest.raises(RuntimeError, match=r"(?s)could not be asked.*nothing_of_that_name"):
-        real.ask_tornado()
-
-
 # ---- commands ----
-
-
-@pytest.mark.deadline(60)
-def test_every_command_of_the_prose_works(tmp_path):
-    commands = BOOK.check_commands(tmp_path)
-    assert {f"python -m minitornado learn start {id}" for id in ("ex13", "ex15")} < set(commands)
 
 
 def test_the_exercises_take_the_minutes_that_are_said():

@@ -1,4 +1,4 @@
-"""python -m minitornado predict: locked until chosen, computed, kept here, not by a build."""
+"""predict, quiz and progress: locked until chosen, computed, kept here, and not by a build."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from minitornado.classroom import predictions, progress
-from minitornado.classroom.build import Notebook, build_all, find_notebooks
+from minitornado.classroom import predictions, progress, shelf
+from minitornado.classroom.build import Notebook, build_all
 from minitornado.classroom.misconceptions import MISCONCEPTIONS
 from minitornado.classroom.predict import Question
+from minitornado.classroom.quiz import Order, items_of
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = 60.0
-NUMBERS = sorted({book.name[:2] for book in find_notebooks()} & {*predictions.find_numbers()})
+NUMBERS = shelf.find_numbers()
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +29,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "mine"
 
 
-def run(*words: str, says: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, says: str = "", command: str = "predict",
+        **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "minitornado", "predict", *words], input=says, text=True,
+        [sys.executable, "-m", "minitornado", command, *words], input=says, text=True,
         capture_output=True, timeout=DEADLINE, cwd=ROOT,
         env={**os.environ, "COLUMNS": "80", **env},
     )
@@ -153,20 +155,63 @@ def test_what_cannot_be_kept_is_answered_all_the_same(folder: Path):
     assert "It could not be kept" in done.stdout and "Well predicted." in done.stdout
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_every_misconception_that_an_option_betrays_has_its_words(number: str):
-    asked = questions(number)
-    assert asked
-    for question in asked:
-        for option in question.options.values():
-            assert not option.betrays or option.betrays in MISCONCEPTIONS
-
-
 def test_misconceptions_read_as_parts_of_sentences():
     assert list(MISCONCEPTIONS) == [f"M{number:02}" for number in range(1, 33)]
     for it in MISCONCEPTIONS.values():
         assert not it.topic.endswith(".") and not it.belief.endswith(".")
         assert it.truth.endswith(".") and len(it.truth) < 100
+
+
+# ---- quiz and progress ----
+
+
+def answers(number: str = "00") -> list[str]:
+    """The right ones."""
+    shelf.load(number)
+    return [item.right if isinstance(item, Order) else str(item.right(item.answer))
+            for item in items_of(number)]
+
+
+def test_a_quiz_asks_again_what_was_wrong_and_ticks_the_notebook_at_four(folder: Path):
+    *right, order = answers()
+    wrong = "a" if right[2] != "a" else "b"
+    done = run("00", command="quiz", says="\n".join([*right[:2], wrong, "?", right[3], "q"]))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("Right. ") == 3 and re.search(r"No\.\n\[M\d\d\]", done.stdout)
+    assert "3 of 5 right. 4 of them tick notebook 00" in done.stdout
+    assert "Q00" not in kept(folder)
+    again = run("00", command="quiz", says=f"{right[2]}\n{order.lower()}\n")
+    assert "5 questions, 3 right so far" in again.stdout and "Q00.1" not in again.stdout
+    assert "5 of 5 right: notebook 00 is ticked." in again.stdout
+    assert kept(folder) == {"Q00": "5 of 5", "Q00.5": order,
+                            **{f"Q00.{at}": letter for at, letter in enumerate(right, 1)}}
+    run("P00.1", says="a\n")
+    told = run(command="progress").stdout.splitlines()
+    assert told[0] == "✓ 00  quiz 5 of 5  1 predictions  One request in forty lines"
+    assert told[1] == "· 03  quiz open    0 predictions  IOLoop I: the turn"
+    assert [line.split()[1] for line in told[:-1]] == NUMBERS and "exercises" in told[-1]
+    assert run(command="quiz").stdout.startswith("00 ✓  03 ·")
+
+
+def test_nothing_of_a_quiz_is_answered_before_the_reader_has():
+    done = run("00", command="quiz")
+    assert "Q00.1" in done.stdout and "Q00.2" not in done.stdout
+    assert "0 of 5 right" in done.stdout
+    assert not re.search(r"\bM\d\d\b|Right", done.stdout)
+
+
+def test_a_quiz_nobody_has_gets_one_sentence():
+    done = run("99", command="quiz")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("minitornado: no quiz '99': there are those of notebook 00, 03")
+
+
+def test_a_broken_file_stops_quiz_and_progress_too(folder: Path):
+    folder.mkdir()
+    (folder / "predictions.json").write_text("[]")
+    for command in ("quiz", "progress"):
+        done = run(command=command)
+        assert done.returncode == 1 and "delete it to predict afresh" in done.stderr
 
 
 # ---- the notebook's `predict` and the same file ----

@@ -8,6 +8,10 @@ Which option is right is never written down. Each option claims a value, `measur
 thing, and the right option is the one whose claim the value fits. If none fits, or two, or a
 wrong one does not say which misconception it betrays, that is an error in the question, and
 the notebook does not build.
+
+The answer is locked. In a running kernel it is not even computed before there is a choice. A
+built notebook may be read where nothing can run, so there it has to be on the page: each option
+unfolds to what is to be said to who believes in it, and to no more.
 """
 
 from __future__ import annotations
@@ -58,6 +62,19 @@ class Option:
         return f"[{self.betrays}] {self.because}" if self.betrays else self.because
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """Of an answer: whether it is right, what to say to it, and what it betrays if not."""
+
+    right: bool
+    said: str
+    betrays: str = ""
+
+    @property
+    def comment(self) -> str:
+        return f"[{self.betrays}] {self.said}" if self.betrays else self.said
+
+
 @dataclass
 class Question:
     """A question with its options by letter; `choice` is the reader's, in this session."""
@@ -87,6 +104,33 @@ class Question:
 
     def named(self, letter: str) -> str:
         return f"{letter}) {self.options[letter].text}"
+
+    @property
+    def listed(self) -> list[str]:
+        return [self.named(letter) for letter in self.options]
+
+    @property
+    def hint(self) -> str:
+        """How an answer is written."""
+        return f"Choose one of {', '.join(self.options)}"
+
+    def read(self, answer: str) -> str | None:
+        """The letter that somebody means by `answer`, None if it is none."""
+        letter = answer.strip().rstrip(")").lower()
+        return letter if letter in self.options else None
+
+    def judge(self, letter: str) -> Judgement:
+        """What to say to who chose `letter`; runs `measure`."""
+        option = self.options[letter]
+        return Judgement(letter == self.right(self.answer), option.because, option.betrays)
+
+    def show_solution(self) -> str:
+        """As HTML, the options, each of which unfolds to what is said of it."""
+        return "\n".join(
+            f"<details><summary>{html_of(self.named(letter))}</summary>"
+            f"{paragraphs([f'{_verdict(judged)} {judged.comment}'])}</details>"
+            for letter in self.options for judged in [self.judge(letter)]
+        )  # fmt: skip
 
     def _check(self, value: object) -> None:
         right = self.right(value)
@@ -136,28 +180,32 @@ def predict(id: str, choice: str | None = None) -> None:
     """Show the question `id` and its options; with a `choice`, such as "b", keep that.
 
     In the reader's own notebook the choice is kept, and is there at the next run, as well as in
-    `python -m minitornado predict`. The answer is there too, computed by running, folded away
-    until the reader opens it. In plain text nothing folds, so there it waits for `compare`.
+    `python -m minitornado predict`. It unlocks the answer, which is folded below it, and
+    `compare`. In plain text nothing folds, so there the answer waits for `compare`.
     """
     question = _find(id)
     if choice is not None and choice not in question.options:
         known = ", ".join(question.options)
         raise QuestionError(f"{id} has no option {choice!r}: choose one of {known}")
     question.choice = _kept(question) if choice is None else choice
-    if question.choice is None:
-        letter = next(iter(question.options))
-        todo = f'Choose: write `predict("{id}", "{letter}")`, or another letter, and run the cell.'
-    else:
+    example = f'`predict("{id}", "{next(iter(question.options))}")`'
+    todo = f"write {example}, or another letter, and run the cell."
+    below = f"<p>{'<br>'.join(map(html_of, question.listed))}</p>"
+    if question.choice is not None:
         todo = f"You chose {question.named(question.choice)}.{_keep(question)}"
+        answer = paragraphs(_told_in_full(question, question.answer))
+        below += (f"\n<p>{html_of(todo)}</p>\n<details><summary>The answer, computed by running "
+                  f"it</summary>{answer}</details>")
+    elif in_build():
+        below = f"{question.show_solution()}\n<p>Click on what you believe. Or {html_of(todo)}</p>"
+        todo = f"To choose, {todo}"
+    else:
+        todo = f"To choose, {todo} Until then the answer is locked."
+        below += f"\n<p>{html_of(todo)}</p>"
     later = f'What really happens comes further down: `compare("{id}")`.'
-    options = [question.named(letter) for letter in question.options]
-    answer = paragraphs(_told_in_full(question, question.answer))
     present(
-        f"<p><strong>{html.escape(id)}</strong> {html_of(question.text)}</p>\n"
-        f"<p>{'<br>'.join(html_of(option) for option in options)}</p>\n"
-        f"<p>{html_of(todo)}</p>\n"
-        f"<details><summary>The answer, computed by running it</summary>{answer}</details>",
-        "\n".join([*wrap(f"{id}  {question.text}"), *wrap_all(options), *wrap(todo),
+        f"<p><strong>{html.escape(id)}</strong> {html_of(question.text)}</p>\n{below}",
+        "\n".join([*wrap(f"{id}  {question.text}"), *wrap_all(question.listed), *wrap(todo),
                    *wrap(later)]),
     )
 
@@ -166,35 +214,54 @@ def compare(id: str, value: object = _NOTHING) -> None:
     """Show the reader's prediction beside `value`, which the run just gave.
 
     Without a `value`, that of the question's own run. Whoever changed the run gets the verdict
-    for the changed one. While a notebook is built, the two runs have to agree.
+    for the changed one. Whoever has not chosen gets none: it is locked, and in a built notebook
+    folded. While a notebook is built, the two runs have to agree.
     """
     question = _find(id)
-    expected = question.answer
-    if value is _NOTHING:
-        value = expected
-    rows = {"You predicted": "nothing yet", "The run": question.told(value)}
-    if question.choice is not None:
-        rows["You predicted"] = question.named(question.choice)
-    right = question.right(value)
-    rows["So right is"] = "none of the options" if right is None else question.named(right)
-    if value != expected:
-        if os.environ.get("MINITORNADO_BUILD"):
-            raise QuestionError(f"{id}: measure gave {expected!r}, but this run gave {value!r}")
-        rows["Another run"] = f"The answer folded under the question: {question.told(expected)}"
-    notes = _notes(question, value)
+    heading = (
+        # Below another one, in the same cell, it would stick to it.
+        f'<p style="margin-top:1.2em"><strong>{html.escape(id)}</strong> '
+        f"{html_of(question.text)}</p>\n"
+    )
+    locked = wrap(f'Locked until you have chosen: `predict("{id}", …)`, above.')
+    if question.choice is None and not in_build():
+        present(f"{heading}{paragraphs(locked)}",
+                "\n".join([*wrap(f"{id}  {question.text}"), *locked]))
+        return
+    rows, notes = _compared(question, value)
     cells = "".join(
         f'<tr><th scope="row" style="text-align:left">{name}</th>'
         f'<td style="text-align:left">{html_of(text)}</td></tr>'
         for name, text in rows.items()
     )
-    lines = [line for name, text in rows.items() for line in wrap(f"{name:14} {text}", 15)]
-    present(
-        # Below another one, in the same cell, it would stick to it.
-        f'<p style="margin-top:1.2em"><strong>{html.escape(id)}</strong> '
-        f"{html_of(question.text)}</p>\n"
-        f"<table>{cells}</table>\n{paragraphs(notes)}",
-        "\n".join([*wrap(f"{id}  {question.text}"), *lines, *wrap_all(notes, "")]),
-    )
+    page = f"<table>{cells}</table>\n{paragraphs(notes)}"
+    lines = [*[line for name, text in rows.items() for line in wrap(f"{name:14} {text}", 15)],
+             *wrap_all(notes, "")]
+    if question.choice is None:
+        page, lines = f"<details><summary>What the run gave</summary>{page}</details>", locked
+    present(f"{heading}{page}", "\n".join([*wrap(f"{id}  {question.text}"), *lines]))
+
+
+def _compared(question: Question, value: object) -> tuple[dict[str, str], list[str]]:
+    """The rows of the table that `compare` shows, and what is said below it."""
+    expected = question.answer
+    if value is _NOTHING:
+        value = expected
+    rows = {} if question.choice is None else {"You predicted": question.named(question.choice)}
+    right = question.right(value)
+    rows["The run"] = question.told(value)
+    rows["So right is"] = "none of the options" if right is None else question.named(right)
+    if value != expected:
+        if in_build():
+            raise QuestionError(
+                f"{question.id}: measure gave {expected!r}, but this run gave {value!r}")
+        rows["Another run"] = f"As the question has it: {question.told(expected)}"
+    return rows, _notes(question, value)
+
+
+def in_build() -> bool:
+    """Tell whether a notebook is being built, for readers who may not be able to run it."""
+    return bool(os.environ.get("MINITORNADO_BUILD"))
 
 
 def _find(id: str) -> Question:
@@ -214,41 +281,41 @@ def _kept(question: Question) -> str | None:
 
 def _keep(question: Question) -> str:
     """Keep the choice for the reader's next session; return what to say if that fails."""
-    try:
-        if progress.in_use() and question.choice != _kept(question):
-            progress.keep(question.id, question.choice)
-    except OSError as error:  # a read-only folder is no reason not to answer
-        return f" (It could not be kept: {error.strerror}.)"
-    return ""
+    if not progress.in_use() or question.choice == _kept(question):
+        return ""
+    failure = progress.keep_quietly(question.id, question.choice)
+    return f" (It could not be kept: {failure}.)" if failure else ""
+
+
+def known_questions() -> dict[str, Question]:
+    """All that have been asked, by id."""
+    return dict(_questions)
 
 
 def questions(notebook: str) -> list[Question]:
-    """The questions that a notebook, such as "00", has asked, in its order."""
-    return [question for id, question in _questions.items() if id.startswith(f"P{notebook}.")]
+    """The predictions of a notebook, such as "00", in its order."""
+    return [_questions[id] for id in sorted(_questions) if id.startswith(f"P{notebook}.")]
+
+
+def _verdict(judged: Judgement) -> str:
+    return "Right." if judged.right else "No."
 
 
 def _told_in_full(question: Question, value: object) -> list[str]:
-    """The finding, the right option, and then what to say to each of them."""
+    """The finding, the right option, and what to say to who chose, or to who did not."""
     right = question.right(value)
     named = [] if right is None else [f"Right is {question.named(right)}."]
-    return [question.told(value), *named, *_comments(question, right)]
-
-
-def _comments(question: Question, right: str | None) -> list[str]:
-    """Why `right` is right; then, by letter, what each other option betrays."""
-    because = [] if right is None else [question.options[right].because]
-    others = [letter for letter in question.options if letter != right]
-    return because + [f"{letter}) {question.options[letter].comment}" for letter in others]
+    return [question.told(value), *named, *_notes(question, value)]
 
 
 def _notes(question: Question, value: object) -> list[str]:
-    """What `compare` says below its table: to who chose, one thing; to who did not, all."""
+    """Why what is right is right; before that, of a wrong choice, what is wrong with it."""
     right = question.right(value)
+    because = [] if right is None else [question.options[right].because]
     if question.choice is None:
-        return _comments(question, right)
+        return because
     if question.choice == right:
         return [f"Well predicted. {question.options[right].because}"]
-    because = [] if right is None else [question.options[right].because]
     return [question.options[question.choice].comment, *because]
 
 

@@ -11,25 +11,17 @@ choice is made, and not before; choices are kept on this machine, where the note
 from __future__ import annotations
 
 import argparse
-import importlib
-import pkgutil
 import re
-import sys
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from minitornado.classroom import progress
-from minitornado.classroom.build import find_notebooks
-from minitornado.classroom.misconceptions import MISCONCEPTIONS
-from minitornado.classroom.percent import read_source
+from minitornado.classroom import progress, shelf, terminal
 from minitornado.classroom.predict import Question, questions
+from minitornado.classroom.terminal import say
 from minitornado.cli.output import PROGRAM, Complaint, console
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-WIDTH = 80  # columns at most: longer lines are hard to follow
 
 _NAME = re.compile(r"(?P<notebook>\d\d)|P(?P<of>\d\d)\.\d+", re.ASCII)
 
@@ -48,33 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def find_numbers() -> list[str]:
-    """The notebooks that may have questions: those with a package nbNN, and a source.
-
-    The sources come with a clone; where there is none of them, the packages have to do.
-    """
-    package = importlib.import_module("minitornado.classroom")
-    names = [found.name for found in pkgutil.iter_modules(package.__path__)]
-    packages = {name[2:] for name in names if re.fullmatch(r"nb\d\d", name)}
-    sources = {notebook.name[:2] for notebook in find_notebooks()}
-    return sorted(packages & sources if sources else packages)
-
-
 def load(number: str) -> list[Question]:
-    """The questions of a notebook, after importing its package, which asks them."""
-    importlib.import_module(f"minitornado.classroom.nb{number}")
+    """The predictions of a notebook."""
+    shelf.load(number)
     return questions(number)
-
-
-def heading(number: str) -> tuple[str, str]:
-    """A notebook's title and its question, as its first cell says them; ("", "") without it."""
-    for notebook in find_notebooks():
-        if notebook.name.startswith(number):
-            first = read_source(notebook.source, notebook.shown_source)[0].text
-            title = re.search(r"^# (?:\d\d · )?(.+)$", first, re.MULTILINE)
-            question = re.search(r"^\*\*(.+\?)\*\*$", first, re.MULTILINE)
-            return title[1] if title else "", question[1] if question else ""
-    return "", ""
 
 
 # ---- what the command shows ----
@@ -82,12 +51,12 @@ def heading(number: str) -> tuple[str, str]:
 
 def _list(screen: Console) -> None:
     choices = progress.choices()
-    for number in find_numbers():
+    for number in shelf.find_numbers():
         asked = load(number)
         made = sum(question.id in choices for question in asked)
-        screen.print(f"{number}  {made} of {len(asked)} made   {heading(number)[0]}".rstrip(),
+        screen.print(f"{number}  {made} of {len(asked)} made   {shelf.heading(number)[0]}".rstrip(),
                      soft_wrap=True, markup=False)
-    screen.print(f"\nTo make them: {PROGRAM} predict {find_numbers()[0]}", soft_wrap=True)
+    screen.print(f"\nTo make them: {PROGRAM} predict {shelf.find_numbers()[0]}", soft_wrap=True)
 
 
 def _predict(screen: Console, name: str, again: bool) -> None:
@@ -95,22 +64,22 @@ def _predict(screen: Console, name: str, again: bool) -> None:
     choices = progress.choices()
     for question in chosen:
         if again and question.id in choices:
-            _keep(screen, question, None)
+            terminal.keep(screen, question.id, None)
         choice = None if again else choices.get(question.id)
         question.choice = choice if choice in question.options else None
     if name == number:
         _introduce(screen, number, chosen)
     elif chosen[0].choice is not None:  # asked for by its name: shown, though made already
-        _show(screen, chosen[0])
+        terminal.show(screen, chosen[0])
         _answer(screen, chosen[0])
     for question in [question for question in chosen if question.choice is None]:
-        _show(screen, question)
-        choice = _read_choice(screen, question)
+        terminal.show(screen, question)
+        choice = terminal.read_answer(screen, question)
         if choice is None:
-            _say(screen, f"Stopped at {question.id}. To go on: {PROGRAM} predict {name}")
+            say(screen, f"Stopped at {question.id}. To go on: {PROGRAM} predict {name}")
             return
         question.choice = choice
-        _keep(screen, question, choice)
+        terminal.keep(screen, question.id, choice)
         _answer(screen, question)
     if name == number:
         _sum_up(screen, number, chosen)
@@ -120,7 +89,7 @@ def _find(name: str) -> tuple[str, list[Question]]:
     """The notebook that `name` means, and its questions, or the one that is meant."""
     match = _NAME.fullmatch(name.upper())
     number = match and (match["notebook"] or match["of"])
-    known = find_numbers()
+    known = shelf.find_numbers()
     if not number or number not in known:
         raise Complaint(f"no predictions {name!r}: there are those of notebook "
                         f"{', '.join(known)}; one of them is named like P{known[0]}.1", 2)
@@ -133,36 +102,13 @@ def _find(name: str) -> tuple[str, list[Question]]:
 
 
 def _introduce(screen: Console, number: str, asked: list[Question]) -> None:
-    title, question = heading(number)
-    _say(screen, f"Notebook {number}" + (f" · {title}" if title else ""), style="bold")
+    title, question = shelf.heading(number)
+    say(screen, f"Notebook {number}" + (f" · {title}" if title else ""), style="bold")
     if question:
-        _say(screen, question)
+        say(screen, question)
     made = sum(question.choice is not None for question in asked)
     todo = "" if made == len(asked) else "Type a letter, then Enter; q stops."
-    _say(screen, f"{len(asked)} predictions, {made} made. {todo}".rstrip())
-
-
-def _show(screen: Console, question: Question) -> None:
-    screen.print()
-    _say(screen, f"{question.id}  {question.text}", style="bold")
-    for letter in question.options:
-        _say(screen, f"  {question.named(letter)}", indent=5)
-
-
-def _read_choice(screen: Console, question: Question) -> str | None:
-    """The reader's letter; None if she stops, or her input ends."""
-    while True:
-        screen.print("> ", end="")
-        sys.stdout.flush()
-        line = sys.stdin.readline()
-        if not sys.stdin.isatty():
-            screen.print(line.strip(), markup=False)  # a terminal has shown it already
-        letter = line.strip().rstrip(")").lower()
-        if not line or letter in ("q", "quit"):
-            return None
-        if letter in question.options:
-            return letter
-        _say(screen, f"Choose one of {', '.join(question.options)}; or q, to stop.")
+    say(screen, f"{len(asked)} predictions, {made} made. {todo}".rstrip())
 
 
 def _answer(screen: Console, question: Question) -> None:
@@ -170,42 +116,25 @@ def _answer(screen: Console, question: Question) -> None:
     value = question.answer
     right = question.right(value)
     assert question.choice is not None and right is not None  # `answer` has checked that
-    _say(screen, f"You chose {question.named(question.choice)}", indent=len("You chose x) "))
-    _say(screen, f"The run: {question.told(value)}", indent=len("The run: "))
+    say(screen, f"You chose {question.named(question.choice)}", indent=len("You chose x) "))
+    say(screen, f"The run: {question.told(value)}", indent=len("The run: "))
     if question.choice == right:
-        _say(screen, f"Well predicted. {question.options[right].because}", style="bold green")
+        say(screen, f"Well predicted. {question.options[right].because}", style="bold green")
         return
-    _say(screen, f"So right is {question.named(right)}", indent=len("So right is x) "))
-    wrong = question.options[question.choice]
-    belief = MISCONCEPTIONS[wrong.betrays].belief
-    _say(screen, f"[{wrong.betrays}] Behind it may be the belief that {belief}.", style="bold")
-    _say(screen, wrong.because)
-    _say(screen, question.options[right].because)
+    say(screen, f"So right is {question.named(right)}", indent=len("So right is x) "))
+    terminal.say_why_not(screen, question.judge(question.choice))
+    say(screen, question.options[right].because)
 
 
 def _sum_up(screen: Console, number: str, asked: list[Question]) -> None:
     screen.print()
     well = [question.id for question in asked if question.choice == question.right(question.answer)]
     others = [question.id for question in asked if question.id not in well]
-    _say(screen, f"All {len(asked)} made, {len(well)} well predicted.", style="bold")
+    say(screen, f"All {len(asked)} made, {len(well)} well predicted.", style="bold")
     if others:
-        _say(screen, f"To look at again: {', '.join(others)}, as in {PROGRAM} predict {others[0]}")
-    _say(screen, f"Why it is so: notebook {number}. To predict afresh: "
+        say(screen, f"To look at again: {', '.join(others)}, as in {PROGRAM} predict {others[0]}")
+    say(screen, f"Why it is so: notebook {number}. To predict afresh: "
                  f"{PROGRAM} predict {number} --again")
-
-
-def _keep(screen: Console, question: Question, choice: str | None) -> None:
-    try:
-        progress.keep(question.id, choice)
-    except OSError as error:  # a read-only folder is no reason not to answer
-        _say(screen, f"(It could not be kept in {progress.shown_path()}: {error.strerror}.)")
-
-
-def _say(screen: Console, text: str, *, indent: int = 0, style: str = "") -> None:
-    """Print `text`, wrapped; its further lines begin at column `indent`."""
-    for line in textwrap.wrap(text, min(screen.width, WIDTH), subsequent_indent=" " * indent,
-                              break_on_hyphens=False):
-        screen.print(line, style=style, markup=False, soft_wrap=True)
 
 
 def _make_parser() -> argparse.ArgumentParser:

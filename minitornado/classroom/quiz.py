@@ -1,10 +1,14 @@
-"""A quiz at the end of a notebook: events of a trace, to be put in order.
+"""The exit quiz of a notebook: five questions, of which four right ones tick it.
 
-    put_in_order("What comes after what?", items, trace)              shows them, out of order
-    put_in_order("What comes after what?", items, trace, "CABD")      says how far that is right
+    ask("Q06.1", …)                            a question with options, as in predict.py
+    ask_order("Q06.5", "What …?", items, run)  events of a trace, to be put in order
 
-The right order is never written down: each item finds its event in the trace, and the trace
-knows which came first. An item that finds none is an error, and the notebook does not build.
+    quiz("06")                                 shows them
+    quiz("06", "b a c d HABCDEFG")             says of each answer what there is to say
+
+No answer is written down: that of a question comes from its `measure`, an order from the trace
+of `run`, which knows what came first. An event that the trace has not is an error, and the
+notebook does not build.
 """
 
 from __future__ import annotations
@@ -12,12 +16,27 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from string import ascii_uppercase
 
+from minitornado.classroom import progress
 from minitornado.trace import Event, Trace
 
-from .predict import QuestionError, html_of, paragraphs, wrap, wrap_all
+from .predict import (
+    Judgement,
+    Question,
+    QuestionError,
+    html_of,
+    in_build,
+    known_questions,
+    paragraphs,
+    wrap,
+    wrap_all,
+)
 from .show import present
+
+ENOUGH = 4  # right answers tick a notebook
+NOT_ANSWERED = "-"
 
 
 @dataclass(frozen=True)
@@ -41,49 +60,137 @@ class Item:
         raise QuestionError(f"in this trace it never happens: {self.text}")
 
 
-def put_in_order(
-    question: str, items: Sequence[Item], trace: Trace, answer: str | None = None
-) -> None:
-    """Show `items` by letter, out of order; say of an `answer`, their letters, how far it is right.
+@dataclass(eq=False)
+class Order:
+    """Events to be put in order; an answer is their letters, such as "CABD"."""
 
-    Raises QuestionError for an answer that is not each of the letters once.
+    id: str
+    text: str
+    items: Sequence[Item]
+    run: Callable[[], Trace]
+
+    @cached_property
+    def named(self) -> dict[str, Item]:
+        # By their words: an order that tells nothing, and is the same every time.
+        shuffled = sorted(self.items, key=lambda item: item.text)
+        return dict(zip(ascii_uppercase, shuffled, strict=False))
+
+    @cached_property
+    def right(self) -> str:
+        """The letters in the order of the trace."""
+        trace = self.run()
+        return "".join(sorted(self.named, key=lambda letter: self.named[letter].seq(trace)))
+
+    @property
+    def listed(self) -> list[str]:
+        return [f"{letter}) {item.text}" for letter, item in self.named.items()]
+
+    @property
+    def hint(self) -> str:
+        """How an answer is written."""
+        return f"Write each of the letters {''.join(self.named)} once, in order"
+
+    def read(self, answer: str) -> str | None:
+        """The letters that somebody means by `answer`, None if it is not each of them once."""
+        letters = "".join(answer.upper().split())
+        return letters if sorted(letters) == list(self.named) else None
+
+    def judge(self, answer: str) -> Judgement:
+        """How far an answer is right, and why it goes on otherwise; runs `run`."""
+        for at, (given, due) in enumerate(zip(answer, self.right, strict=True)):
+            if given != due:
+                so_far = f"Right so far: {' '.join(answer[:at])}." if at else "Not yet."
+                return Judgement(False, (
+                    f"{so_far} Then you say: {given}) {self.named[given].text} In the trace comes "
+                    f"first: {due}) {self.named[due].text} {self.named[due].because}"
+                ))
+        return Judgement(True, f"All {len(answer)} in order. You have read a trace.")
+
+    def show_solution(self) -> str:
+        """As HTML, the events, and folded below them their order and the reasons."""
+        told = [f"{at}) {self.named[at].text} {self.named[at].because}" for at in self.right]
+        return (
+            f"<p>{'<br>'.join(map(html_of, self.listed))}</p>\n"
+            f"<details><summary>The order in the trace</summary><p>{html.escape(self.right)}</p>"
+            f"{paragraphs(told)}</details>"
+        )
+
+
+Asked = Question | Order
+
+_orders: dict[str, Order] = {}
+
+
+def ask_order(id: str, text: str, items: Sequence[Item], run: Callable[[], Trace]) -> None:
+    """Make an order known by its `id`, such as "Q06.5"; `run` is called at most once."""
+    _orders[id] = Order(id, text, items, run)
+
+
+def items_of(notebook: str) -> list[Asked]:
+    """What the quiz of a notebook, such as "06", asks, by number."""
+    found: dict[str, Asked] = {**known_questions(), **_orders}
+    return [found[id] for id in sorted(found) if id.startswith(f"Q{notebook}.")]
+
+
+def quiz(notebook: str, answers: str | None = None) -> None:
+    """Show the quiz of a notebook; with `answers`, one a word, say what is to be said of each.
+
+    A word is a letter, or for an order its letters; "-" leaves one out. Raises QuestionError for
+    another number of words, and for one that is no answer.
     """
-    # By their words: an order that tells nothing, and is the same every time.
-    shuffled = sorted(items, key=lambda item: item.text)
-    named = dict(zip(ascii_uppercase, shuffled, strict=False))
-    right = sorted(named, key=lambda letter: named[letter].seq(trace))
-    listed = [f"{letter}) {item.text}" for letter, item in named.items()]
-    if answer is None:
-        _show_question(question, listed, [f"{at}) {named[at].text} {named[at].because}"
-                                          for at in right], "".join(right))
+    items = items_of(notebook)
+    if answers is None:
+        _show(notebook, items)
         return
-    letters = list(answer.upper().replace(" ", ""))
-    if sorted(letters) != list(named):
-        raise QuestionError(f"write each of the letters {''.join(named)} once, not {answer!r}")
-    verdict = _verdict(letters, right, named)
-    present(
-        f"<p>{html_of(question)}</p>\n{paragraphs(verdict)}",
-        "\n".join([*wrap(question), *wrap_all(verdict, "")]),
-    )
+    given = _read(items, answers)
+    judged = [item.judge(answer) if answer else None
+              for item, answer in zip(items, given, strict=True)]
+    rows = []
+    for item, answer, said in zip(items, given, judged, strict=True):
+        if answer and said:
+            if progress.in_use():
+                progress.keep_quietly(item.id, answer)
+            rows.append(f"{item.id} {answer}: {'right.' if said.right else 'no.'} {said.comment}")
+        else:
+            rows.append(f"{item.id} not answered.")
+    rows.append(close(notebook, sum(bool(said and said.right) for said in judged), len(items)))
+    present(paragraphs(rows), "\n".join(wrap_all(rows, "")))
 
 
-def _show_question(question: str, listed: list[str], solution: list[str], right: str) -> None:
-    todo = f'Write their letters in order, as in "{"".join(sorted(right))}", and run the cell.'
-    present(
-        f"<p>{html_of(question)}</p>\n"
-        f"<p>{'<br>'.join(html_of(line) for line in listed)}</p>\n<p>{html_of(todo)}</p>\n"
-        f"<details><summary>The order in the trace</summary><p>{html.escape(right)}</p>"
-        f"{paragraphs(solution)}</details>",
-        "\n".join([*wrap(question), *wrap_all(listed), *wrap(todo)]),
-    )
+def close(notebook: str, right: int, total: int) -> str:
+    """The sentence at the end of a quiz; a notebook with enough right answers is ticked."""
+    if right < ENOUGH:
+        return f"{right} of {total} right. {ENOUGH} of them tick notebook {notebook}: once more?"
+    if not in_build():
+        progress.keep_quietly(progress.tick_of(notebook), f"{right} of {total}")
+    return f"{right} of {total} right: notebook {notebook} is ticked. {progress.line()}"
 
 
-def _verdict(letters: list[str], right: list[str], named: dict[str, Item]) -> list[str]:
-    for at, (given, due) in enumerate(zip(letters, right, strict=True)):
-        if given != due:
-            so_far = f"Right so far: {' '.join(letters[:at])}." if at else "Not yet."
-            return [
-                f"{so_far} Then you say: {given}) {named[given].text}",
-                f"In the trace comes first: {due}) {named[due].text} {named[due].because}",
-            ]
-    return [f"All {len(right)} in order: {' '.join(right)}. You have read a trace."]
+def _show(notebook: str, items: Sequence[Asked]) -> None:
+    pages, lines = [], []
+    for item in items:
+        options = (item.show_solution() if in_build()
+                   else f"<p>{'<br>'.join(map(html_of, item.listed))}</p>")
+        pages.append(f'<p style="margin-top:1.2em"><strong>{item.id}</strong> '
+                     f"{html_of(item.text)}</p>\n{options}")
+        lines += [*wrap(f"{item.id}  {item.text}"), *wrap_all(item.listed), ""]
+    example = " ".join("".join(item.named) if isinstance(item, Order) else next(iter(item.options))
+                       for item in items)
+    todo = (f'To answer, write `quiz("{notebook}", "{example}")`, with letters of your own, and '
+            f"run the cell. {ENOUGH} right ones tick the notebook. In a terminal: "
+            f"`python -m minitornado quiz {notebook}`")
+    present("\n".join([*pages, f"<p>{html_of(todo)}</p>"]), "\n".join([*lines, *wrap(todo)]))
+
+
+def _read(items: Sequence[Asked], answers: str) -> list[str | None]:
+    words = answers.split()
+    if len(words) != len(items):
+        raise QuestionError(f"{len(items)} answers, with spaces between them, not {len(words)}; "
+                            f"{NOT_ANSWERED} leaves one out")
+    given = []
+    for item, word in zip(items, words, strict=True):
+        answer = item.read(word)
+        if answer is None and word != NOT_ANSWERED:
+            raise QuestionError(f"{item.id}: {item.hint}, not {word!r}")
+        given.append(answer)
+    return given

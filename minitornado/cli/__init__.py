@@ -25,12 +25,14 @@ from collections.abc import Sequence
 from .output import Complaint, guard_output
 
 COMMANDS = (
-    "serve", "trace", "show", "diff", "learn", "predict", "explain", "notebooks", "book",
-    "benchmark",
+    "serve", "trace", "show", "diff", "learn", "predict", "quiz", "progress", "explain",
+    "notebooks", "book", "benchmark",
 )  # fmt: skip
 HANDED_OVER = {
     "learn": "minitornado.classroom.learn",
     "predict": "minitornado.classroom.predictions",
+    "quiz": "minitornado.classroom.quizzes",
+    "progress": "minitornado.classroom.progress",
     "explain": "minitornado.classroom.explain",
     "notebooks": "minitornado.classroom.build",
     "build": "minitornado.classroom.build",

@@ -27,6 +27,8 @@ commands:
   diff        two of them, side by side
   learn       the exercises: start, check, hint, reset, solution, list
   predict     the predictions of a notebook: predict 00
+  quiz        its exit quiz, which ticks it: quiz 00
+  progress    how far you are in notebooks and exercises
   explain     a line of the source, explained: explain iostream.py:214
   notebooks   build the notebooks, or check that they are fresh (also: build)
   book        write the notebooks as static pages, to read without anything

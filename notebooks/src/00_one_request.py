@@ -58,7 +58,8 @@ nb00.house()
 # it sends its request, which is a line of text and a little more. It gets its answer, the word
 # *hello*. At last it hangs up.
 #
-# To choose, write your letter into the cell, like this: `predict("P00.1", "b")`. Then run it.
+# To choose, write your letter into the cell, like this: `predict("P00.1", "b")`. Then run it. What
+# is right stays locked until then. If you only read, click on what you believe.
 
 # %%
 from minitornado.classroom.predict import compare, predict
@@ -359,12 +360,26 @@ nb00.beside_tornado(trace)
 # before it runs what was put on the list.
 
 # %% [markdown]
+# ## Build
+#
+# You have watched it. Now write a piece of it yourself. In a terminal:
+#
+# ```sh
+# python -m minitornado learn start ex13
+# ```
+#
+# *Where does a message end?* The browser's bytes come as they like: half a request, or two in one
+# piece. You write what finds the end. It takes about half an hour.
+
+# %% [markdown]
 # ## Exit quiz
 #
-# Eight events of the trace, and their order is gone. Put it right.
+# Four questions, and events to be put in order. Four right answers tick the notebook.
 
 # %%
-nb00.put_in_order(trace)  # then: nb00.put_in_order(trace, "ABCDEFGH"), in your order
+from minitornado.classroom.quiz import quiz
+
+quiz("00")
 
 # %% [markdown]
 # ## Words
@@ -382,17 +397,6 @@ nb00.put_in_order(trace)  # then: nb00.put_in_order(trace, "ABCDEFGH"), in your 
 # | **non-blocking** | no call ever stands and waits; it does not mean *in the background* |
 # | **Future** | a value to come |
 # | **coroutine** | an `async def`: it can stop at `await`, and go on later |
-#
-# ## Build
-#
-# You have watched it. Now write a piece of it yourself. In a terminal:
-#
-# ```sh
-# python -m minitornado learn start ex13
-# ```
-#
-# *Where does a message end?* The browser's bytes come as they like: half a request, or two in one
-# piece. You write what finds the end. It takes about half an hour.
 #
 # ## Next
 #

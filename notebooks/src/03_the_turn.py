@@ -41,7 +41,8 @@
 #
 # A and H ask for more while they run: A puts C on the list, and H puts D on the list.
 #
-# To choose, write your letter into the cell, like this: `predict("P03.1", "b")`. Then run it.
+# To choose, write your letter into the cell, like this: `predict("P03.1", "b")`. Then run it. What
+# is right stays locked until then. If you only read, click on what you believe.
 
 # %%
 from minitornado.classroom import nb03
@@ -322,29 +323,6 @@ nb03.beside_tornado()
 # kernel has been asked again: one more glance.
 
 # %% [markdown]
-# ## Exit quiz
-#
-# Eight events of the first run, and their order is gone. Put it right. Seven of them you have seen
-# on the strip.
-
-# %%
-nb03.put_in_order(trace)  # then: nb03.put_in_order(trace, "ABCDEFGH"), in your order
-
-# %% [markdown]
-# ## Words
-#
-# | word | what it means |
-# |:---|:---|
-# | **callback** | a function that is called once, later; it waits on the list |
-# | **timeout** | a function that is called once, when its time has come |
-# | **handler** | a function that is called each time its socket is ready |
-# | **the list** | callbacks, oldest first; `add_callback` writes at its end |
-# | **pass** | one run of `_work`: as many of the list as it had at the start, then what is due |
-# | **poll** | to ask the kernel who is ready, and to sleep until somebody is |
-# | **glance** | a poll that does not sleep, since the list is not empty |
-# | **turn** | once around: poll, handlers, a pass |
-# | **to starve** | to wait for ever, since somebody else is always first |
-#
 # ## Build
 #
 # Now write it. First the list: `add_callback`, and the pass.
@@ -360,6 +338,31 @@ nb03.put_in_order(trace)  # then: nb03.put_in_order(trace, "ABCDEFGH"), in your 
 # ```
 #
 # About 20 minutes the first, 25 the second.
+
+# %% [markdown]
+# ## Exit quiz
+#
+# Four questions, and events to be put in order. Four right answers tick the notebook.
+
+# %%
+from minitornado.classroom.quiz import quiz
+
+quiz("03")
+
+# %% [markdown]
+# ## Words
+#
+# | word | what it means |
+# |:---|:---|
+# | **callback** | a function that is called once, later; it waits on the list |
+# | **timeout** | a function that is called once, when its time has come |
+# | **handler** | a function that is called each time its socket is ready |
+# | **the list** | callbacks, oldest first; `add_callback` writes at its end |
+# | **pass** | one run of `_work`: as many of the list as it had at the start, then what is due |
+# | **poll** | to ask the kernel who is ready, and to sleep until somebody is |
+# | **glance** | a poll that does not sleep, since the list is not empty |
+# | **turn** | once around: poll, handlers, a pass |
+# | **to starve** | to wait for ever, since somebody else is always first |
 #
 # ## Next
 #

@@ -34,7 +34,8 @@
 # *Future*, a slip of paper for a value to come. If the value is not there yet, `await` stops the
 # function, and the loop is free for others.
 #
-# To choose, write your letter into the cell, like this: `predict("P06.1", "b")`. Then run it.
+# To choose, write your letter into the cell, like this: `predict("P06.1", "b")`. Then run it. What
+# is right stays locked until then. If you only read, click on what you believe.
 
 # %%
 from minitornado.classroom import nb06
@@ -268,27 +269,6 @@ nb06.beside_tornado()
 #   handler puts on the list has to wait until the kernel has been asked again.
 
 # %% [markdown]
-# ## Exit quiz
-#
-# Eight events of the trace, and their order is gone. Put it right.
-
-# %%
-nb06.put_in_order(trace)  # then: nb06.put_in_order(trace, "ABCDEFGH"), in your order
-
-# %% [markdown]
-# ## Words
-#
-# | word | what it means |
-# |:---|:---|
-# | **stream** | bytes in a row, without gaps and without messages; and the object that reads them |
-# | **packet** | what happened to come in one piece; it means nothing |
-# | **delimiter** | the bytes that end a message |
-# | **read buffer** | bytes that have come and that nobody has been given yet |
-# | **pending read** | what somebody waits for; one a stream, at most |
-# | **recv** | asks the kernel for bytes: some, none (*not now*), or the end |
-# | **leftovers** | bytes behind the delimiter; they belong to the next read |
-# | **to resolve** | to give a Future its value |
-#
 # ## Build
 #
 # Now write it. First, where does a message end?
@@ -304,6 +284,30 @@ nb06.put_in_order(trace)  # then: nb06.put_in_order(trace, "ABCDEFGH"), in your 
 # ```
 #
 # About 30 minutes the first, 25 the second.
+
+# %% [markdown]
+# ## Exit quiz
+#
+# Four questions, and events to be put in order. Four right answers tick the notebook.
+
+# %%
+from minitornado.classroom.quiz import quiz
+
+quiz("06")
+
+# %% [markdown]
+# ## Words
+#
+# | word | what it means |
+# |:---|:---|
+# | **stream** | bytes in a row, without gaps and without messages; and the object that reads them |
+# | **packet** | what happened to come in one piece; it means nothing |
+# | **delimiter** | the bytes that end a message |
+# | **read buffer** | bytes that have come and that nobody has been given yet |
+# | **pending read** | what somebody waits for; one a stream, at most |
+# | **recv** | asks the kernel for bytes: some, none (*not now*), or the end |
+# | **leftovers** | bytes behind the delimiter; they belong to the next read |
+# | **to resolve** | to give a Future its value |
 #
 # ## Next
 #

@@ -46,8 +46,10 @@ nb11.adapter()
 # ## Predict
 #
 # A client sends a request with ten bytes of body: the head and *hello* first, and *world* a little
-# later. The function that is to answer sends back what it was sent. Write your letter into each
-# cell, like this: `predict("P11.1", "b")`. Then run it.
+# later. The function that is to answer sends back what it was sent.
+#
+# To choose, write your letter into the cell, like this: `predict("P11.1", "b")`. Then run it. What
+# is right stays locked until then. If you only read, click on what you believe.
 
 # %%
 from minitornado.classroom.predict import compare, predict
@@ -462,17 +464,12 @@ nb11.beside_tornado()
 # %% [markdown]
 # ## Exit quiz
 #
-# A client behind a proxy sends a request with a body. Eight events, and their order is gone. Put it
-# right.
+# Four questions, and events to be put in order. Four right answers tick the notebook.
 
 # %%
-quiz_trace, _ = serve(
-    echo, [("connect", "proxy"),
-           ("send", "proxy", PROXIED.replace(b"GET", b"POST").replace(
-               b"Host", b"Content-Length: 5\r\nHost") + b"hello"),
-           ("recv", "proxy"), ("close", "proxy")], xheaders=True)
+from minitornado.classroom.quiz import quiz
 
-nb11.put_in_order(quiz_trace)  # then: nb11.put_in_order(quiz_trace, "ABCDEFGH"), in your order
+quiz("11")
 
 # %% [markdown]
 # ## Words

@@ -27,8 +27,10 @@ nb12.way()
 # %% [markdown]
 # ## Predict
 #
-# All of it before anything has run. Write your letter into each cell, like this:
-# `predict("P12.1", "b")`. Then run it.
+# All of it before anything has run.
+#
+# To choose, write your letter into the cell, like this: `predict("P12.1", "b")`. Then run it. What
+# is right stays locked until then. If you only read, click on what you believe.
 
 # %%
 from minitornado.classroom.predict import compare, predict
@@ -398,13 +400,12 @@ nb12.beside_tornado()
 # %% [markdown]
 # ## Exit quiz
 #
-# The whole chain, from memory. If you can do this, you need no picture any more.
+# Four questions, and the whole chain to be put in order. Four right answers tick the notebook.
 
 # %%
-quiz_trace, _ = nb12.serve(hello, [
-    ("connect", "a"), ("send", "a", ask), ("recv", "a"), ("close", "a")])
+from minitornado.classroom.quiz import quiz
 
-nb12.put_in_order(quiz_trace)  # then: nb12.put_in_order(quiz_trace, "ABCDEFGHIJ"), in your order
+quiz("12")
 
 # %% [markdown]
 # ## Words

@@ -16,9 +16,12 @@ from .markup import code_html, link_sources, relink, slug, text_of
 
 _FILE = re.compile(r"(?P<number>\d\d)_\w+\.ipynb")
 _HEADING = re.compile(r"<h(?P<level>[1-6])>(?P<title>.*?)</h(?P=level)>", re.DOTALL)
-_PREDICTION = re.compile(
-    r"<p><strong>(?P<id>P\d\d\.\d+)</strong> (?P<text>.*?)</p>(?P<rest>.*?)</details>", re.DOTALL
-)
+# What predict.py shows of a question, and quiz.py; `compare` has the like below a margin.
+_QUESTION = re.compile(
+    r'<p(?: style="[^"]*")?><strong>(?P<id>[PQ]\d\d\.\d+)</strong> '
+    r"(?P<text>(?:(?!</p>).)*)</p>"
+    r"(?P<options>(?:\s*<details><summary>[a-z]\) .*?</details>)+)", re.DOTALL,
+)  # fmt: skip
 _BETRAYED = re.compile(r"\[(M\d\d)\]")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`|\[[^\]]*\]\([^)]*\))", re.DOTALL)
 _MENTION = re.compile(r"\b(?P<notebook>[Nn]otebook (?P<number>\d\d))\b|\b(?P<exercise>ex\d\d)\b")
@@ -48,8 +51,8 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """A question of the page, and the misconceptions that its options betray."""
+class Question:
+    """A prediction of the page, or one of its quiz, and what its options betray."""
 
     id: str
     text: str  # HTML
@@ -68,13 +71,17 @@ class Chapter:
     body: str
     sections: tuple[Section, ...]
     words: tuple[Word, ...]
-    predictions: tuple[Prediction, ...]
+    questions: tuple[Question, ...]
     definitions: tuple[str, ...]
     exercises: tuple[str, ...]  # "ex13"
 
     @property
     def page(self) -> str:
         return f"{self.name}.html"
+
+    @property
+    def predictions(self) -> list[Question]:
+        return [question for question in self.questions if question.id.startswith("P")]
 
 
 def read_chapters(
@@ -106,7 +113,7 @@ def _read(
             cell.source = _link_mentions(cell.source, pages, exercises)
     modules = {name.partition(".")[0] for name in definitions}
     body = link_sources(relink(_convert(notebook), modules), modules)
-    predictions = tuple(_predictions(body))
+    questions = tuple(_questions(body))
     body, sections = _add_anchors(body)
     return Chapter(
         name=path.stem, number=path.name[:2],
@@ -114,7 +121,7 @@ def _read(
         question=code_html(question[1] if question else ""),
         minutes=int(minutes[1]) if minutes else None,
         body=_BETRAYED.sub(r'[<a href="concepts.html#\1">\1</a>]', body),
-        sections=tuple(sections), words=tuple(_words(prose)), predictions=predictions,
+        sections=tuple(sections), words=tuple(_words(prose)), questions=questions,
         definitions=tuple(dict.fromkeys(walked)),
         exercises=tuple(id for id in dict.fromkeys(mentioned) if id in exercises),
     )  # fmt: skip
@@ -147,7 +154,7 @@ def _link_mentions(source: str, pages: Mapping[str, str], exercises: Collection[
 
 
 def _add_anchors(body: str) -> tuple[str, list[Section]]:
-    """Give headings and predictions an id; return that, and the sections."""
+    """Give headings and questions an id; return that, and the sections."""
     taken: list[str] = []
 
     def anchored(match: re.Match[str]) -> str:
@@ -155,9 +162,8 @@ def _add_anchors(body: str) -> tuple[str, list[Section]]:
         return f'<h{match["level"]} id="{taken[-1]}">{match["title"]}</h{match["level"]}>'
 
     body = _HEADING.sub(anchored, body)
-    for id in dict.fromkeys(match["id"] for match in _PREDICTION.finditer(body)):
-        body = body.replace(f"<p><strong>{id}</strong>",
-                            f'<p id="{id}" class="prediction"><strong>{id}</strong>', 1)
+    body = _QUESTION.sub(
+        lambda match: f'<p id="{match["id"]}" class="asked"{match[0].removeprefix("<p")}', body)
     heading = re.compile(r'<h([12]) id="([^"]+)">(.*?)</h\1>', re.DOTALL)
     # What is before the first heading, then four pieces a section.
     pieces = heading.split(body)[1:]
@@ -165,9 +171,9 @@ def _add_anchors(body: str) -> tuple[str, list[Section]]:
                   for _, anchor, title, text in zip(*[iter(pieces)] * 4, strict=True)]
 
 
-def _predictions(body: str) -> list[Prediction]:
-    return [Prediction(match["id"], match["text"], tuple(_BETRAYED.findall(match["rest"])))
-            for match in _PREDICTION.finditer(body)]
+def _questions(body: str) -> list[Question]:
+    return [Question(match["id"], match["text"], tuple(_BETRAYED.findall(match["options"])))
+            for match in _QUESTION.finditer(body)]
 
 
 def _words(prose: list[str]) -> list[Word]:

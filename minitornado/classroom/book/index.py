@@ -1,6 +1,6 @@
 """From concept to code to exercise: what the notebooks ask, the stack does, the exercises blank.
 
-The concepts are the course's misconceptions, turned round. A prediction says which of them its
+The concepts are the course's misconceptions, turned round. A question says which of them its
 options betray, an exercise which its diagnoses do; so each concept knows where it is met.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from minitornado.classroom.exercises.catalog import Blank, Course, Exercise
 from minitornado.classroom.misconceptions import MISCONCEPTIONS, Misconception
 
-from .chapters import Chapter, Prediction, Word
+from .chapters import Chapter, Question, Word
 from .markup import slug
 from .sources import Definition
 
@@ -24,7 +24,7 @@ class Concept:
 
     id: str  # "M05"
     idea: Misconception
-    predictions: tuple[tuple[Chapter, Prediction], ...]
+    asked: tuple[tuple[Chapter, Question], ...]
     code: tuple[Definition, ...]
     exercises: tuple[Exercise, ...]
 
@@ -66,7 +66,7 @@ def find_concepts(
     """The concepts that are met anywhere, in the order of the course."""
     concepts = []
     for id, idea in MISCONCEPTIONS.items():
-        asked = tuple((chapter, it) for chapter in chapters for it in chapter.predictions
+        asked = tuple((chapter, it) for chapter in chapters for it in chapter.questions
                       if id in it.betrays)
         practised = tuple(exercise for exercise in exercises if id in exercise.misconceptions)
         blanks = [defined_by(blank, definitions) for it in practised for blank in it.blanks]

@@ -1,17 +1,12 @@
-"""What notebook 00 asks: six predictions, and a quiz at the end.
-
-No answer is written here. A prediction's comes from a run, the quiz's order from a trace.
-"""
+"""What notebook 00 asks: six predictions. No answer is written here: it comes from a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from minitornado.trace import Event, Trace
+from minitornado.trace import Trace
 
-from .. import quiz
 from ..predict import Option, ask
-from ..quiz import Item
 from . import scenarios
 
 MIXED = "a begins, b begins, a ends, b ends"
@@ -199,57 +194,3 @@ def _once(record: Callable[[], Trace]) -> Callable[[], Trace]:
         return kept[0]
 
     return trace
-
-
-# ---- the quiz ----
-
-
-def _syscall(name: str, fd: str, error: str | None = None) -> Callable[[Event], bool]:
-    return lambda event: (event.kind, event.name, event.fd, event.data.get("error")) == (
-        "syscall", name, fd, error
-    )  # fmt: skip
-
-
-EVENTS = (
-    Item(
-        "The kernel hands over a new connection.", _syscall("accept", "listen1"),
-        "Before there is a connection, there is nothing to read, and nothing to watch.",
-    ),
-    Item(
-        "The kernel says: nothing to read from the browser yet.", _syscall("recv", "c1", "EAGAIN"),
-        "A new connection is tried first: its bytes may be there already, and then nobody need be "
-        "woken for them.",
-    ),
-    Item(
-        "A lamp is put up for the connection.", _syscall("epoll_ctl", "c1"),
-        "Only now, that nothing was there, does anybody need to be woken.",
-    ),
-    Item(
-        "The lamp of the connection is lit.",
-        lambda event: event.kind == "ready" and event.fd == "c1",
-        "The browser has sent its request. Without the lamp nobody would know.",
-    ),
-    Item(
-        "The bytes of the request come out of the kernel.", _syscall("recv", "c1"),
-        "The lamp says only that there is something. To have it, one has to call `recv`.",
-    ),
-    Item(
-        "The adapter learns what the browser wants.",
-        lambda event: event.kind == "call" and event.step == "headers-received",
-        "The head is parsed when its empty line is here, and before anybody is asked to answer.",
-    ),
-    Item(
-        "Your function is called.",
-        lambda event: event.kind == "call" and event.step == "app",
-        "Only when the request is complete. Until then there was nothing to answer.",
-    ),
-    Item(
-        "The kernel takes the answer.", _syscall("send", "c1"),
-        "It was your function that wrote it, so it cannot be earlier.",
-    ),
-)
-
-
-def put_in_order(trace: Trace, answer: str | None = None) -> None:
-    """The exit quiz: show the events of a trace out of order; check an `answer` such as "HABC…"."""
-    quiz.put_in_order("What comes after what?", EVENTS, trace, answer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -41,14 +41,23 @@ DEADLINE_SECONDS = 10.0
 # ---- runs ----
 
 
+def moves(*pieces: bytes) -> list[tuple[Any, ...]]:
+    """What a browser does that sends its request in `pieces`."""
+    sends = [("send", "browser", piece) for piece in pieces]
+    return [("connect", "browser"), *sends, ("recv", "browser"), ("close", "browser")]
+
+
 def one_request(app: Application = application) -> Trace:
     """Trace a browser that connects, asks `app`, receives, and hangs up."""
+    return serve(app, moves(GET))
+
+
+def serve(app: Application, script: Sequence[tuple[Any, ...]]) -> Trace:
+    """Trace `app`, and browsers that do what `script` says."""
     server = HTTPServer(app)
-    moves = [("connect", "browser"), ("send", "browser", GET), ("recv", "browser"),
-             ("close", "browser")]  # fmt: skip
     try:
         with tracing() as trace:
-            drive(server, moves)
+            drive(server, script)
     finally:
         if server.io_loop is not None:
             server.io_loop.close(all_fds=True)
@@ -130,6 +139,23 @@ def _answer(request: Any, body: bytes) -> None:
 def turns(trace: Trace) -> int:
     """How many turns of the loop it took, from the knock to the answer."""
     return Counts(trace, req="c1r1")["turns"]
+
+
+def answered_in(script: Sequence[tuple[Any, ...]]) -> int:
+    """The turn in which the answer goes out, if a browser does what `script` says."""
+    sent = [event for event in serve(application, script) if event.name == "send"]
+    return sent[0].turn if sent else 0
+
+
+def epoll_ctls_of_the_second() -> int:
+    """How often epoll_ctl was called for a second request on the connection; -1: there is none."""
+    ask = [("send", "browser", GET), ("recv", "browser")]
+    trace = serve(application, [("connect", "browser"), *ask, *ask, ("close", "browser")])
+    if not any(event.req == "c1r2" and event.step == "app" for event in trace):
+        return -1
+    answered = next(event for event in trace if event.name == "send")
+    return sum(event.name == "epoll_ctl" and event.seq > answered.seq
+               for event in _syscalls(trace))
 
 
 def epoll_ctls(trace: Trace) -> int:

@@ -1,17 +1,8 @@
-"""What notebook 03 asks: five predictions, and a quiz at the end.
-
-No answer is written here. A prediction's comes from a run, the quiz's order from a trace.
-"""
+"""What notebook 03 asks: five predictions. No answer is written here: it comes from a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from minitornado.trace import Event, Trace
-
-from .. import quiz
 from ..predict import Option, ask
-from ..quiz import Item
 from . import runs
 
 
@@ -176,50 +167,3 @@ def _ask_about_no_time() -> None:
         measure=lambda: runs.six(runs.in_no_time)[1],
         finding="They run in this order: {}.",
     )  # fmt: skip
-
-
-# ---- the quiz ----
-
-
-def _about(kind: str, name: str) -> Callable[[Event], bool]:
-    return lambda event: event.kind == kind and runs.name_of(event) == name
-
-
-EVENTS = (
-    Item(
-        "T is asked for, in no time at all.", _about("schedule", "T"),
-        "It was asked for before the loop was started, and has been waiting since.",
-    ),
-    Item(
-        "A runs.", _about("run", "A"),
-        "It is the oldest on the list, and the list is where the loop begins.",
-    ),
-    Item(
-        "C is put on the list.", _about("schedule", "C"),
-        "A did that, in the middle of its run.",
-    ),
-    Item(
-        "B runs.", _about("run", "B"),
-        "It was on the list when the pass began, so it belongs to this pass. C does not.",
-    ),
-    Item(
-        "T runs.", _about("run", "T"), "Timeouts that are due come right after the list.",
-    ),
-    Item(
-        "The kernel is asked who is ready.", lambda event: event.kind == "poll",
-        "Not before the list and the due timeouts are through.",
-    ),
-    Item(
-        "D is put on the list.", _about("schedule", "D"),
-        "H did that, and H could not run before the kernel had told of its socket.",
-    ),
-    Item(
-        "C runs.", _about("run", "C"),
-        "The next pass. C and D are both in it, and C was on the list first.",
-    ),
-)  # fmt: skip
-
-
-def put_in_order(trace: Trace, answer: str | None = None) -> None:
-    """The exit quiz: show events of a trace out of order; check an `answer` such as "HABC…"."""
-    quiz.put_in_order("What comes after what?", EVENTS, trace, answer)

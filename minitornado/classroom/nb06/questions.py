@@ -1,17 +1,12 @@
-"""What notebook 06 asks: six predictions, and a quiz at the end.
-
-No answer is written here. A prediction's comes from a run, the quiz's order from a trace.
-"""
+"""What notebook 06 asks: six predictions. No answer is written here: it comes from a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from minitornado.trace import Event, Trace
+from minitornado.trace import Trace
 
-from .. import quiz
 from ..predict import Option, ask
-from ..quiz import Item
 from . import runs
 
 
@@ -216,56 +211,3 @@ def _once(record: Callable[[], Trace]) -> Callable[[], Trace]:
         return kept[0]
 
     return trace
-
-
-# ---- the quiz ----
-
-
-def _recv(**data: object) -> Callable[[Event], bool]:
-    return lambda event: event.name == "recv" and data.items() <= event.data.items()
-
-
-def _resolved(number: str) -> Callable[[Event], bool]:
-    return lambda event: event.kind == "resolve" and event.data.get("value") == number
-
-
-EVENTS = (
-    Item(
-        "The kernel says that there is nothing yet.", _recv(error="EAGAIN"),
-        "A read tries first. The bytes might have come with the connection.",
-    ),
-    Item(
-        "The loop is asked to watch the connection for READ.",
-        lambda event: event.kind == "schedule" and event.fd == "c1",
-        "Only now that trying did not help.",
-    ),
-    Item(
-        "The coroutine stops at its first `await`.", lambda event: event.kind == "yield",
-        "Its Future is not done, so there is something to wait for.",
-    ),
-    Item(
-        "Three bytes come, and they are no line.", _recv(bytes=3),
-        "They are put into the buffer, and nobody is told.",
-    ),
-    Item(
-        "The Future of the first line is done.", _resolved("7 bytes"),
-        "The third packet has brought the last byte of its delimiter.",
-    ),
-    Item(
-        "The coroutine goes on.", lambda event: event.kind == "resume",
-        "From the list, when the stream's handler is through.",
-    ),
-    Item(
-        "The Future of a line is done before anybody waits for it.", _resolved("5 bytes"),
-        "The line was in the buffer when it was asked for.",
-    ),
-    Item(
-        "The last four bytes come.", _recv(bytes=4),
-        "By now the three letters before them have been waiting in the buffer.",
-    ),
-)  # fmt: skip
-
-
-def put_in_order(trace: Trace, answer: str | None = None) -> None:
-    """The exit quiz: show events of a trace out of order; check an `answer` such as "HABC…"."""
-    quiz.put_in_order("What comes after what?", EVENTS, trace, answer)

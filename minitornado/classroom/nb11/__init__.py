@@ -2,6 +2,7 @@
 
     pictures.py     the adapter between the events and the two kinds of application
     questions.py    what the reader predicts; importing this package asks it
+    exit_quiz.py   what the quiz at its end asks
     scenarios.py    runs of a server, and what a trace of one says
     margins.py      what the notebook says of each line that it owns
     real.py         the same scenarios in the Tornado that Jupyter itself runs on
@@ -13,8 +14,9 @@
 
 from ..logs import Logged, logged
 from . import margins as margins  # so that `explain` knows them
+from .exit_quiz import ask_quiz
 from .pictures import adapter
-from .questions import ask_all, put_in_order
+from .questions import ask_all
 from .real import beside_tornado
 from .scenarios import (
     adapters,
@@ -29,9 +31,10 @@ from .scenarios import (
 )
 
 __all__ = [
-    "Logged", "adapter", "adapters", "ask_all", "beside_tornado", "client_got", "conversation",
-    "half_a_request", "logged", "order", "put_in_order", "request_made", "said_by",
+    "Logged", "adapter", "adapters", "ask_all", "ask_quiz", "beside_tornado", "client_got",
+    "conversation", "half_a_request", "logged", "order", "request_made", "said_by",
     "second_client", "when_it_leaves",
 ]  # fmt: skip
 
 ask_all()
+ask_quiz()

@@ -1,17 +1,8 @@
-"""What notebook 11 asks: six predictions, and a quiz at the end.
-
-No answer is written here. A prediction's comes from a run, the quiz's order from a trace.
-"""
+"""What notebook 11 asks: six predictions. No answer is written here: it comes from a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from minitornado.trace import Event, Trace
-
-from .. import quiz
 from ..predict import Option, ask
-from ..quiz import Item
 from . import scenarios
 
 EARLY = "start_request, headers_received, your function, data_received, data_received, finish"
@@ -193,51 +184,3 @@ def _ask_about_who_is_there() -> None:
         measure=lambda: scenarios.second_client(undone=False),
         finding="The second one is taken for {}.",
     )  # fmt: skip
-
-
-# ---- the quiz ----
-
-
-def _first(step: str) -> Callable[[Event], bool]:
-    return lambda event: event.kind == "call" and event.step == step
-
-
-EVENTS = (
-    Item(
-        "A context is made: who is at the other end?", _first("new-context"),
-        "It is made once a connection, and a connection comes before its requests.",
-    ),
-    Item(
-        "An adapter is made.", _first("new-adapter"),
-        "Somebody must be there to receive the request, before its first byte is.",
-    ),
-    Item(
-        "A header of the proxy puts another address into the context.", _first("xheaders"),
-        "As soon as the headers are here, and before anybody asks who the client is.",
-    ),
-    Item(
-        "A request object is made.", _first("new-request-object"),
-        "It asks the context who the client is, so the context must have been told.",
-    ),
-    Item(
-        "A piece of the body is kept.", _first("data-received"),
-        "The body comes after the head, and there may be many pieces of it.",
-    ),
-    Item(
-        "The adapter learns that the request is complete.", _first("dispatch"),
-        "All the bytes that the head has promised are here.",
-    ),
-    Item(
-        "Your function is called.", _first("app"),
-        "Only now, and from inside of `finish`.",
-    ),
-    Item(
-        "The context forgets what the proxy has said.", _first("xheaders-off"),
-        "When your function has returned. The next request may be somebody else's.",
-    ),
-)  # fmt: skip
-
-
-def put_in_order(trace: Trace, answer: str | None = None) -> None:
-    """The exit quiz: show the events of a trace out of order; check an `answer` such as "HABC…"."""
-    quiz.put_in_order("What comes after what?", EVENTS, trace, answer)

@@ -1,17 +1,8 @@
-"""What notebook 12 asks: six predictions, and a quiz at the end.
-
-No answer is written here. A prediction's comes from a run, the quiz's order from a trace.
-"""
+"""What notebook 12 asks: six predictions. No answer is written here: it comes from a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from minitornado.trace import Event, Trace
-
-from .. import quiz
 from ..predict import Option, ask
-from ..quiz import Item
 from . import scenarios
 
 
@@ -190,67 +181,3 @@ def _ask_about_two_tabs() -> None:
         measure=lambda: scenarios.second_arrives(scenarios.tabs(("/slow", "/slow"))),
         finding="The second request came {}.",
     )  # fmt: skip
-
-
-# ---- the quiz ----
-
-
-def _syscall(name: str, fd: str, error: str | None = None) -> Callable[[Event], bool]:
-    return lambda event: (event.kind, event.name, event.fd, event.data.get("error")) == (
-        "syscall", name, fd, error
-    )  # fmt: skip
-
-
-def _step(kind: str, step: str) -> Callable[[Event], bool]:
-    return lambda event: event.kind == kind and event.step == step and event.conn == "c1"
-
-
-EVENTS = (
-    Item(
-        "`accept` hands over a connection.", _syscall("accept", "listen1"),
-        "Everything else is about this connection.",
-    ),
-    Item(
-        "`start_request` makes an adapter.", _step("call", "new-adapter"),
-        "Whoever receives the request is there before its first byte.",
-    ),
-    Item(
-        "`recv` says EAGAIN.", _syscall("recv", "c1", "EAGAIN"),
-        "The connection is tried at once: its bytes might be there already.",
-    ),
-    Item(
-        "`epoll_ctl` puts up a lamp.", _syscall("epoll_ctl", "c1"),
-        "Nothing was there, so somebody must be woken.",
-    ),
-    Item(
-        "`recv` gets bytes.", _syscall("recv", "c1"),
-        "The lamp was lit, and there is something.",
-    ),
-    Item(
-        "`add_callback` puts the coroutine on the list.",
-        lambda event: event.kind == "schedule" and event.data.get("how") == "callback"
-        and event.conn == "c1",
-        "It is to go on, but with an empty stack, and not inside of whoever has read.",
-    ),
-    Item(
-        "`headers_received` tells the adapter.", _step("call", "headers-received"),
-        "The coroutine goes on, and parses the head.",
-    ),
-    Item(
-        "`finish` tells the adapter.", _step("call", "dispatch"),
-        "There is no body, so the request is complete.",
-    ),
-    Item(
-        "The application is called.", _step("call", "app"),
-        "By the adapter, from inside of `finish`.",
-    ),
-    Item(
-        "`send` takes the answer.", _syscall("send", "c1"),
-        "While the function runs, by way of `write_headers`.",
-    ),
-)  # fmt: skip
-
-
-def put_in_order(trace: Trace, answer: str | None = None) -> None:
-    """The exit quiz: the chain, out of order; check an `answer` such as "HABCDEFGIJ"."""
-    quiz.put_in_order("The whole chain: what comes after what?", EVENTS, trace, answer)

@@ -61,10 +61,16 @@ def serve(application: Any, moves: Moves) -> tuple[Trace, dict[str, bytes]]:
     return trace, client.answers
 
 
-def serve_at_once(application: Any, paths: Sequence[str] = ("/slow", "/quick")) -> Trace:
-    """Serve clients that are connected, and then send their requests in the very same moment."""
+def serve_at_once(
+    application: Any, paths: Sequence[str] = ("/slow", "/quick"),
+    clients: list[socket.socket] | None = None,
+) -> Trace:  # fmt: skip
+    """Serve clients that are connected, and then send their requests in the very same moment.
+
+    Their sockets are put into `clients`. One that the application has closed has left.
+    """
     server = HTTPServer(application)
-    clients: list[socket.socket] = []
+    clients = [] if clients is None else clients
 
     def connect() -> None:
         [listener] = server._sockets.values()
@@ -77,7 +83,8 @@ def serve_at_once(application: Any, paths: Sequence[str] = ("/slow", "/quick")) 
 
     def close() -> None:
         for client in clients:
-            client.recv(65536, socket.MSG_DONTWAIT)
+            if client.fileno() >= 0:
+                client.recv(65536, socket.MSG_DONTWAIT)
             client.close()
 
     try:

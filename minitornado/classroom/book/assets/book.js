@@ -1,4 +1,4 @@
-// Search, theme, predictions. Without this script the book can be read all the same.
+// Search, theme, questions. Without this script the book can be read all the same.
 "use strict";
 
 const stored = {
@@ -134,40 +134,41 @@ document.addEventListener("keydown", (event) => {
   query.focus();
 });
 
-// ---- predictions: the answer is locked until the reader has chosen ----
+// ---- questions: the answer is locked until the reader has chosen ----
 
-// What predict.py shows: the question, its options by line, what to do, and the answer, folded.
+// What predict.py shows: the question, and each option with what is folded below it.
 function lock(question) {
-  const listed = question.nextElementSibling;
-  const todo = listed?.nextElementSibling;
-  const answer = todo?.nextElementSibling;
-  const right = /Right is ([a-z])\)/.exec(answer?.textContent ?? "")?.[1];
-  if (!right || answer.tagName !== "DETAILS") return;
+  const folded = [];
+  for (let at = question.nextElementSibling; at?.tagName === "DETAILS"; at = at.nextElementSibling) folded.push(at);
   const id = question.id;
-  const choices = choicesOf(id, listed.innerHTML.split(/<br\s*\/?>/), (letter) => choose(letter));
+  const said = {};  // by letter
+  for (const it of folded) said[it.querySelector("summary").textContent[0]] = it.querySelector("p");
+  const right = Object.keys(said).find((letter) => said[letter].textContent.startsWith("Right."));
+  const lines = folded.map((it) => it.querySelector("summary").innerHTML);
+  const choices = choicesOf(id, lines, (letter) => choose(letter));
+  const answer = make("div", { className: "answer" });
   const status = make("p", { className: "locked" });
   status.setAttribute("role", "status");
-  const again = make("button", { type: "button", textContent: "Predict again" });
-  listed.replaceWith(choices);
-  todo.replaceWith(status);
+  const again = make("button", { type: "button", textContent: "Choose again" });
+  const todo = folded[folded.length - 1].nextElementSibling;
+  if (todo?.textContent.startsWith("Click on what you believe")) todo.remove();
+  folded[0].before(choices, status, answer);
+  folded.forEach((it) => it.remove());
 
   function choose(letter) {
     stored.set(`minitornado-${id}`, letter);
+    const told = !letter ? [] : letter === right ? [said[right]] : [said[letter], said[right]];
+    answer.replaceChildren(...told);
     answer.hidden = !letter;
-    answer.open = Boolean(letter);
     showVerdicts(choices, letter, right);
-    for (const told of answer.querySelectorAll("p")) {
-      told.classList.toggle("mine", letter !== null && told.textContent.startsWith(`${letter}) `));
-    }
     showInCompare(id, choices.querySelector(`[data-letter="${letter}"] span`)?.textContent);
-    status.textContent = !letter ? "Choose, and the answer opens."
-      : letter === right ? "Well predicted. " : "Not so; below it says why. ";
+    status.textContent = letter ? "" : "Choose, and the answer opens.";
     if (letter) status.append(again);
   }
 
   again.addEventListener("click", () => { choose(null); choices.querySelector("input").focus() });
   const kept = stored.get(`minitornado-${id}`);
-  choose(choices.querySelector(`[data-letter="${kept}"]`) ? kept : null);
+  choose(kept in said ? kept : null);
 }
 
 function choicesOf(id, lines, choose) {
@@ -207,15 +208,23 @@ function showVerdicts(choices, letter, right) {
   }
 }
 
+// What `compare` shows is folded; it opens for who has chosen, and says what that was.
 function showInCompare(id, chosen) {
-  for (const row of document.querySelectorAll("tr > th")) {
-    const of = row.closest("table").previousElementSibling?.querySelector("strong")?.textContent;
-    if (row.textContent !== "You predicted" || of !== id) continue;
-    row.nextElementSibling.textContent = chosen ?? "nothing yet";
+  for (const folded of document.querySelectorAll("p + details")) {
+    const of = folded.previousElementSibling.querySelector("strong")?.textContent;
+    const table = folded.querySelector("table");
+    if (of !== id || !table) continue;
+    table.querySelector("tr.mine")?.remove();
+    if (chosen) {
+      table.tBodies[0].prepend(make("tr", { className: "mine" },
+        make("th", { scope: "row", textContent: "You predicted" }), make("td", { textContent: chosen })));
+    }
+    folded.open = Boolean(chosen);
+    folded.hidden = !chosen;
   }
 }
 
-document.querySelectorAll("p.prediction").forEach(lock);
+document.querySelectorAll("p.asked").forEach(lock);
 
 // A locked answer takes less room than an open one: what was to be seen has moved.
 document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
