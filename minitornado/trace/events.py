@@ -37,12 +37,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .canonical import canonical, to_json
 from .looks import Looks
-
-T = TypeVar("T")
 
 FORMAT = "minitornado-trace"
 VERSION = 1
@@ -144,9 +142,24 @@ class Event:
         """Return the event that `to_dict` told of; fields of a later version are dropped."""
         return cls(**{name: value for name, value in values.items() if name in FIELDS})
 
+    @classmethod
+    def recorded(cls, record: tuple[Any, ...], began: int) -> Event:
+        """Return the event that was put down as a tuple by `Writer.emit`."""
+        (seq, kind, site, lane, t, turn, depth, parent, cause, link, of, (conn, req), fd, obj, src,
+         data) = record  # fmt: skip
+        step = STEPS.get(kind) or site.step or ("run" if kind == "run" else None)
+        if kind not in STEPS:
+            src = None if kind in CLOSERS else site.src
+        return cls(
+            seq, kind, site.name, site.mod, site.layer, lane.name, t - began, turn, depth, parent,
+            cause, link, of, conn, req, fd, obj, src, step, {} if data is None else data,
+        )  # fmt: skip
+
 
 FIELDS = tuple(entry.name for entry in fields(Event))
-KIND, NAME, CONN = (FIELDS.index(name) for name in ("kind", "name", "conn"))
+
+#: What is at another line each time; its concept is its kind's, and not its function's.
+STEPS = {"resume": "resume", "yield": "wait"}
 
 
 class Trace(Looks):
@@ -165,8 +178,9 @@ class Trace(Looks):
         meta: dict[str, Any] | None = None,
         whole: Trace | None = None,
     ) -> None:
-        #: What a tracer has written, as tuples of the fields: `events` makes Events of them.
+        #: What a tracer has written, as tuples, since it `began`: `events` makes Events of them.
         self.fresh: deque[tuple[Any, ...]] = deque()
+        self.began = 0
         self._events: list[Event] = list(events)
         self._lock = threading.RLock()
         self._worker = 0  # the thread that has the lock, and is at work
@@ -195,7 +209,7 @@ class Trace(Looks):
             last = self._events[-1].seq if self._events else 0
             ordered = True
             while self.fresh:
-                event = Event(*self.fresh.popleft())
+                event = Event.recorded(self.fresh.popleft(), self.began)
                 ordered = ordered and event.seq > last
                 last = event.seq
                 self._events.append(event)
@@ -310,13 +324,20 @@ class Trace(Looks):
             if not free:
                 return len(self._events) + len(self.fresh)
             fresh = [self.fresh.popleft() for _ in range(len(self.fresh))]
-            over = [event.conn for event in self._events if _ends(event.kind, event.name)]
-            over += [values[CONN] for values in fresh if _ends(values[KIND], values[NAME])]
+            items: list[Event | tuple[Any, ...]] = [*self._events, *fresh]
+            over = [conn for kind, name, conn in map(_about, items) if (kind, name) == _END]
             room = dict.fromkeys(over[:-ended], 0)
-            kept = _last(fresh, operator.itemgetter(CONN), room, each)
-            self._events[:] = _last(self._events, operator.attrgetter("conn"), room, each)
-            self.fresh.extendleft(reversed(kept))  # before what has been written meanwhile
-            return len(self._events) + len(kept)
+            kept = []
+            for item in reversed(items):
+                conn = _about(item)[2]
+                left = room.setdefault(conn, each)
+                if left > 0:
+                    room[conn] = left - 1
+                    kept.append(item)
+            self._events[:] = [item for item in reversed(kept) if isinstance(item, Event)]
+            # Before what has been written meanwhile.
+            self.fresh.extendleft(item for item in kept if not isinstance(item, Event))
+            return len(kept)
 
     # ---- selections ----
 
@@ -438,23 +459,14 @@ class Trace(Looks):
         return self
 
 
-def _ends(kind: str, name: str) -> bool:
-    return kind == "end" and name == "connection"
+_END = ("end", "connection")
 
 
-def _last(
-    items: list[T], conn_of: Callable[[T], str | None], room: dict[str | None, int], each: int
-) -> list[T]:
-    """Return the last items of each connection, as many as there is still room for."""
-    kept = []
-    for item in reversed(items):
-        conn = conn_of(item)
-        left = room.setdefault(conn, each)
-        if left > 0:
-            room[conn] = left - 1
-            kept.append(item)
-    kept.reverse()
-    return kept
+def _about(item: Event | tuple[Any, ...]) -> tuple[str, str, str | None]:
+    """Return kind, name and connection of an event, or of one that is still a tuple."""
+    if isinstance(item, Event):
+        return item.kind, item.name, item.conn
+    return item[1], item[2].name, item[11][0]
 
 
 def load(path: str | Path) -> Trace:

@@ -11,66 +11,58 @@ The new one keeps who asked first, and for whom, and takes the new cause.
 
 from __future__ import annotations
 
-import functools
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .names import Known
+from .names import Known, innermost, name_of
 
 if TYPE_CHECKING:
     from .recorder import Recorder
-    from .writer import Lane
+    from .writer import Flow
 
 
 class Handle:
     """A callable, and who asked for it.  Compares, hashes and prints as the callable does."""
 
-    __slots__ = (
-        "_call", "cause", "conn", "coroutine", "fd", "function", "how", "known", "link", "merged",
-        "number", "ran", "receiver", "recorder", "recurring", "req", "site",
-    )  # fmt: skip
+    ran = False
+    cause: int | None = None  # seq of what makes it run, where that is known now
+    link: int | None = None  # seq of what registered it
+    fd: int | None = None
+    known: Known | None = None  # of the Future that it waits for
+    coroutine: str | None = None  # name of the one that it takes further
 
     def __init__(
-        self,
-        recorder: Recorder,
-        function: Any,
-        how: str,
-        number: int,
-        lane: Lane,
-        recurring: bool = False,
+        self, recorder: Recorder, function: Any, how: str, flow: Flow, recurring: bool
     ) -> None:
         self.recorder = recorder
         self.function: Any = function.function if isinstance(function, Handle) else function
         self.how = how
-        self.number = number
+        self.number = next(recorder.handles)
+        self.flow = flow
         self.recurring = recurring
-        self.ran = False
-        self.cause: int | None = None  # seq of what makes it run, where that is known now
-        self.link: int | None = None  # seq of what registered it
-        self.conn = lane.conn
-        self.req = lane.req
-        self.fd: int | None = None
-        self.known: Known | None = None  # of the Future that it waits for
-        self.coroutine: str | None = None  # name of the one that it takes further
         self.receiver = getattr(self.function, "__self__", None)
+        coroutine = recorder.table.coroutine_of(self.function)
+        if coroutine is not None:
+            self.coroutine = name_of(coroutine)
         # The bracket of a probed function and that of its run are one.
         self.site, self.merged = recorder.site_of(self.function)
-        self._call = self.function
-        if self.merged:
-            self._call = self.site.original
-            if self.receiver is not None:
-                self._call = MethodType(self._call, self.receiver)
+
+    def told(self) -> dict[str, Any]:
+        """Return the data of the event that schedules it."""
+        data = {"how": self.how, "handle": self.number, "target": self.site.name}
+        if self.coroutine is not None:
+            data["coroutine"] = self.coroutine
+        return data
 
     def is_scheduled_by(self, seq: int, passed: Handle | None, done: bool = False) -> None:
         """Take the edges: from event `seq`, which scheduled it, or the Handle `passed` on.
 
         `done`: the Future that it waits for is done, so that it runs now.
         """
-        self.cause = self.link = seq
+        self.link = seq
         if passed is not None:
-            self.link, self.conn, self.req = passed.link, passed.conn, passed.req
-        if self.how == "future" and not done:
-            self.cause = None  # the Future's resolution, when it comes
+            self.link, self.flow = passed.link, passed.flow
+        if self.how != "future" or done:  # else the Future's resolution, when it comes
+            self.cause = seq
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         recorder = self.recorder
@@ -78,11 +70,16 @@ class Handle:
         if lane.muted:
             return self.function(*args, **kwargs)
         self.ran = True
-        flow = lane.conn, lane.req
-        lane.conn, lane.req = self.conn, None if self.recurring else self.req
+        flow = lane.flow
+        lane.flow = (self.flow[0], None) if self.recurring else self.flow
         opened = recorder.open_run(lane, self, args)
         try:
-            value = self._call(*args, **kwargs)
+            if not self.merged:
+                value = self.function(*args, **kwargs)
+            elif self.receiver is None:
+                value = self.site.original(*args, **kwargs)
+            else:
+                value = self.site.original(self.receiver, *args, **kwargs)
         except BaseException as error:
             recorder.close(lane, opened, "raise", error=error)
             raise
@@ -90,7 +87,7 @@ class Handle:
             recorder.close(lane, opened, "done", value)
             return value
         finally:
-            lane.conn, lane.req = flow
+            lane.flow = flow
 
     def __eq__(self, other: object) -> bool:
         return bool(self.function == (other.function if isinstance(other, Handle) else other))
@@ -107,6 +104,5 @@ class Handle:
 
 def find(function: Any) -> Handle | None:
     """Return the Handle inside a callable, which may be a partial of it; None if there is none."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = innermost(function)
     return function if isinstance(function, Handle) else None

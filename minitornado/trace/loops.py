@@ -12,8 +12,9 @@ from types import MethodType
 from typing import Any
 
 from .handles import Handle, find
-from .recorder import Recorder, Site
-from .wrappers import Wrapper
+from .recorder import Recorder
+from .wrappers import Wrapper, written_before
+from .writer import Lane, Site
 
 
 def attach(recorder: Recorder, loop: Any) -> None:
@@ -67,16 +68,12 @@ def _swap_captured(function: Any, others: Mapping[Any, Any]) -> None:
 
 def close_loop(recorder: Recorder, site: Site) -> Wrapper:
     """Say that what still waits in a loop is dropped when the loop is closed."""
-    original = site.original
 
-    def close(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
-        if not lane.muted:
-            recorder.skip(site)
-            recorder.guard(recorder.dropped, lane, site, args[0])
-        return original(*args, **kwargs)
+    def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        site.unwritten += 1
+        recorder.dropped(lane, site, args[0])
 
-    return close
+    return written_before(recorder, site, write)
 
 
 def clock(recorder: Recorder, site: Site) -> Wrapper:
@@ -88,7 +85,7 @@ def clock(recorder: Recorder, site: Site) -> Wrapper:
         lane = recorder.lane()
         lane.told = now
         if not lane.muted:
-            recorder.skip(site)
+            site.unwritten += 1
         return now
 
     return time

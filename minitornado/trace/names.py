@@ -20,14 +20,13 @@ HEAD_BYTES = 60  # of bytes and texts, where their content was asked for
 SWEEP_AT = 1000
 
 
-class Known:
+class Known(weakref.ref[Any]):
     """What is known of an object while it lives: its name, and for a Future how it was resolved."""
 
     __slots__ = ("name", "resolved")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.resolved: int | None = None  # seq of the event
+    name: str
+    resolved: int | None  # seq of the event
 
 
 class Names:
@@ -41,7 +40,7 @@ class Names:
         self._describe = describe
         self._heads = heads
         self._counts: Counter[str] = Counter()
-        self._known: dict[int, tuple[weakref.ref[Any], Known]] = {}
+        self._known: dict[int, Known] = {}
         self._sweep_at = SWEEP_AT
         self._summaries: dict[type, Callable[[Any], Any]] = {}
         self._fds: dict[int, str] = {}
@@ -50,19 +49,19 @@ class Names:
 
     def of(self, obj: Any) -> Known | None:
         """Return what is known of an object, a name at least; None if it can't be remembered."""
-        entry = self._known.get(id(obj))
-        if entry is not None and entry[0]() is obj:  # else the id is another's by now
-            return entry[1]
+        known = self._known.get(id(obj))
+        if known is not None and known() is obj:  # else the id is another's by now
+            return known
         try:
-            ref = weakref.ref(obj)
+            known = Known(obj)
         except TypeError:  # slots without __weakref__
             return None
-        known = Known(self.count(type(obj).__name__))
-        self._known[id(obj)] = (ref, known)
+        known.name, known.resolved = self.count(type(obj).__name__), None
+        self._known[id(obj)] = known
         if len(self._known) > self._sweep_at:
             # A list first, and one by one: a signal handler, or a thread, names others meanwhile.
-            for key, entry in list(self._known.items()):
-                if entry[0]() is None and self._known.get(key) is entry:
+            for key, other in list(self._known.items()):
+                if other() is None and self._known.get(key) is other:
                     self._known.pop(key, None)
             self._sweep_at = max(SWEEP_AT, 2 * len(self._known))
         return known
@@ -137,6 +136,14 @@ class Names:
             return lambda value: self.name(value) or kind.__name__
         return lambda value: kind.__name__  # its content is nobody's business
 
+    def tell(self, data: dict[str, Any], key: str, value: Any) -> None:
+        """Put the summary of a value into `data`, and how it begins, if that was asked for."""
+        data[key] = self.summary(value)
+        if self._heads:
+            head = self.head(value)
+            if head is not None:
+                data["head"] = head
+
     def head(self, value: Any) -> str | None:
         """Return how bytes begin, if that was asked for."""
         if not self._heads or not isinstance(value, (bytes, bytearray, memoryview)):
@@ -161,9 +168,15 @@ def name_of(function: Any) -> str:
     >>> name_of(functools.partial(Names.count, "x"))
     'Names.count'
     """
+    function = innermost(function)
+    return readable(getattr(function, "__qualname__", None) or type(function).__qualname__)
+
+
+def innermost(function: Any) -> Any:
+    """Return the callable that a partial, or a partial of one, is of."""
     while isinstance(function, functools.partial):
         function = function.func
-    return readable(getattr(function, "__qualname__", None) or type(function).__qualname__)
+    return function
 
 
 def printable(text: str) -> str:
@@ -181,6 +194,7 @@ def printable(text: str) -> str:
     )
 
 
+@functools.lru_cache(maxsize=10_000)
 def readable(qualname: str) -> str:
     """Return a qualified name without Python's marks.
 

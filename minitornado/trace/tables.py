@@ -6,6 +6,7 @@ that: it counts every call, and compares.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from .exempt import EXEMPT
@@ -260,11 +261,9 @@ def _stream_state(stream: Any) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _exchange_state(conn: Any) -> tuple[Any, ...]:
-    return (
-        conn._read_finished, conn._response_started, conn._write_finished, conn._finished,
-        conn._disconnect_on_finish,
-    )  # fmt: skip
+_exchange_state = operator.attrgetter(
+    "_read_finished", "_response_started", "_write_finished", "_finished", "_disconnect_on_finish"
+)
 
 
 WATCH: dict[str, Watch] = {
@@ -285,7 +284,7 @@ def _start_line(line: Any) -> str:
 
 
 def _headers(headers: Any) -> str:
-    count = len(list(headers.get_all()))
+    count = sum(1 for _field in headers.get_all())
     return "1 header" if count == 1 else f"{count} headers"
 
 
@@ -336,8 +335,8 @@ def _port(sock: Any) -> Any:
 
 
 def _coroutine_of(function: Any) -> Any:
-    runner = getattr(function, "__self__", None)
-    return getattr(runner, "_coroutine", None) if type(runner).__name__ == "Runner" else None
+    runner: Any = getattr(function, "__self__", None)
+    return runner._coroutine if type(runner).__name__ == "Runner" else None
 
 
 MINITORNADO = Table(

@@ -18,9 +18,10 @@ from .events import Event, Trace
 from .loops import attach, detach
 from .names import name_of, source_of
 from .probes import Probe, Receives, Row, Table
-from .recorder import Recorder, Site
+from .recorder import Recorder
 from .tables import MINITORNADO
 from .wrappers import wrapper_of
+from .writer import Site
 
 MISSING = object()
 
@@ -144,7 +145,7 @@ class Tracer:
         mod = row.module
         layer = row.layer or self.table.layers.get(mod, "app")
         name = row.attribute if original is None else name_of(original)
-        site = Site(row, original, name, mod, layer)
+        site = Site(name, mod, layer, row.step, row=row, original=original)
         if original is None:
             return site
         code = getattr(original, "__code__", None)

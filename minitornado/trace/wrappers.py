@@ -12,21 +12,11 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
-from .handles import find
+from .handles import Handle, find
 from .names import source_of
-from .probes import (
-    Cancel,
-    Custom,
-    Poll,
-    Probe,
-    Receives,
-    Resolve,
-    Row,
-    Schedule,
-    Segments,
-    Syscall,
-)
-from .recorder import Recorder, Site, Suspension
+from .probes import Cancel, Custom, Poll, Probe, Receives, Resolve, Row, Schedule, Segments, Syscall
+from .recorder import Recorder, Sleep
+from .writer import Lane, Site
 
 Wrapper = Callable[..., Any]
 
@@ -43,12 +33,13 @@ def wrapper_of(recorder: Recorder, site: Site) -> Any:
 
 def _bracket(recorder: Recorder, site: Site) -> Wrapper:
     original, row = site.original, site.row
+    scope = row.scope or row.opens == "conn"
 
     def call(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
         if lane.muted:
             return original(*args, **kwargs)
-        conn, req = lane.conn, lane.req
+        flow = lane.flow
         opened = recorder.open(lane, site, args, kwargs)
         try:
             value = original(*args, **kwargs)
@@ -61,8 +52,8 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
                 recorder.guard(recorder.watch_class, type(value), row.returns)
             return value
         finally:
-            if row.opens == "conn" or row.scope:
-                lane.conn, lane.req = conn, req
+            if scope:
+                lane.flow = flow
 
     return call
 
@@ -76,19 +67,18 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
         lane = recorder.lane()
         if lane.muted:
             return original(*args, **kwargs)
-        function = site.argument(arg, args, kwargs)
+        function = holder = site.argument(arg, args, kwargs)
         if held_as is not None:
-            function = getattr(function, held_as)
+            function = getattr(holder, held_as)
+        handle = None
         if function is None or (row.inside and not lane.stack):
-            recorder.skip(site)
-            return original(*args, **kwargs)
-        try:
-            handle = recorder.scheduled(lane, site, args, kwargs, function)
-        except Exception as error:
-            recorder.failed(error)
+            site.unwritten += 1
+        else:
+            handle = recorder.guard(recorder.scheduled, lane, site, args, kwargs, function)
+        if handle is None:
             return original(*args, **kwargs)
         if held_as is not None:
-            setattr(site.argument(arg, args, kwargs), held_as, handle)
+            setattr(holder, held_as, handle)
         elif arg in kwargs:
             kwargs[arg] = handle
         else:
@@ -96,7 +86,7 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
         try:
             value = original(*args, **kwargs)
         except BaseException as error:
-            recorder.guard(recorder.refused, lane, site, handle, error)
+            recorder.guard(recorder.cancelled, lane, site, handle, error)
             raise
         if handle.fd is not None:
             recorder.fd_handles[handle.fd] = handle
@@ -106,44 +96,58 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
 
 
 def _cancel(recorder: Recorder, site: Site) -> Wrapper:
-    original, row = site.original, site.row
+    row = site.row
 
-    def cancel(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
-        if not lane.muted:
-            recorder.guard(write, lane, site.argument(row.arg, args, kwargs))
-        return original(*args, **kwargs)
-
-    def write(lane: Any, argument: Any) -> None:
+    def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        argument = site.argument(row.arg, args, kwargs)
+        handle: Handle | None
         if row.find is None:
             handle = recorder.fd_handles.get(recorder.fd_number(argument))
         else:
             handle = find(row.find(argument))
         if handle is None or (handle.ran and not handle.recurring):  # it has come too late
-            recorder.skip(site)
+            site.unwritten += 1
         else:
             recorder.cancelled(lane, site, handle)
 
-    return cancel
+    return written_before(recorder, site, write)
 
 
 def _resolve(recorder: Recorder, site: Site) -> Wrapper:
-    original, arg = site.original, site.row.arg
+    row = site.row
 
-    def resolve(*args: Any, **kwargs: Any) -> Any:
+    def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if row.inside and not lane.stack:
+            site.unwritten += 1
+        else:
+            recorder.resolved(lane, site, args[0], site.argument(row.arg, args, kwargs))
+
+    return written_before(recorder, site, write)
+
+
+def written_before(recorder: Recorder, site: Site, write: Callable[..., None]) -> Wrapper:
+    """Return a wrapper that calls `write(lane, args, kwargs)`, then the original."""
+    original = site.original
+
+    def call(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
-        if site.row.inside and not lane.stack and not lane.muted:
-            recorder.skip(site)
-        elif not lane.muted:
-            value = site.argument(arg, args, kwargs)
-            recorder.guard(recorder.resolved, lane, site, args[0], value)
+        if not lane.muted:
+            recorder.guard(write, lane, args, kwargs)
         return original(*args, **kwargs)
 
-    return resolve
+    return call
+
+
+def _kernels(site: Site, name: str, step: str) -> Site:
+    """Return what is known of events that tell of a system call, and not of who makes it."""
+    kernels = Site(name, "kernel", "kernel", step, site.src, site.row, site.original)
+    kernels.positions = site.positions
+    return kernels
 
 
 def _syscall(recorder: Recorder, site: Site) -> Wrapper:
     original, row = site.original, site.row
+    names, kernels = recorder.names, _kernels(site, row.name, row.step or row.name)
 
     def syscall(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
@@ -151,47 +155,45 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
             return original(*args, **kwargs)
         number = recorder.guard(number_of, lane, args, kwargs)
         if number is None:
-            recorder.skip(site)
+            site.unwritten += 1
             return original(*args, **kwargs)
-        fd = recorder.names.fd(number, "out")
+        fd = names.fd(number, "out")
         try:
             value = original(*args, **kwargs)
         except BaseException as error:
-            recorder.guard(recorder.syscall, lane, site, args, kwargs, fd, None, error)
+            recorder.guard(recorder.syscall, lane, kernels, args, kwargs, fd, None, error)
             raise
         if row.closes:
-            recorder.names.forget_fd(number)
-        recorder.guard(recorder.syscall, lane, site, args, kwargs, fd, value)
+            names.forget_fd(number)
+        recorder.guard(recorder.syscall, lane, kernels, args, kwargs, fd, value)
         return value
 
-    def number_of(lane: Any, args: Any, kwargs: Any) -> int | None:
+    def number_of(lane: Lane, args: Any, kwargs: Any) -> int | None:
         # Outside of all brackets it is somebody else's: a test's client in the same process.
         if row.fd is None and not lane.stack:
             return None
         fd = args[0] if row.fd is None else site.argument(row.fd, args, kwargs)
         number = recorder.fd_number(fd)
-        if number < 0 or (row.known and not recorder.names.has_fd(number)):
-            return None
-        return number
+        return None if number < 0 or (row.known and not names.has_fd(number)) else number
 
     return syscall
 
 
 def _poll(recorder: Recorder, site: Site) -> Wrapper:
-    original = site.original
+    original, kernels = site.original, _kernels(site, "epoll_wait", site.row.step)
 
     def poll(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
         if lane.muted:
             return original(*args, **kwargs)
-        recorder.skip(site)  # the event is the kernel's
+        site.unwritten += 1  # the event is the kernel's
         lane.muted, lane.polling = True, original
         try:
             ready = original(*args, **kwargs)
         finally:
             lane.muted, lane.polling = False, None
         seconds = site.argument(site.row.seconds, args, kwargs)
-        recorder.guard(recorder.polled, lane, site, args[0], seconds, ready)
+        recorder.guard(recorder.polled, lane, kernels, args[0], seconds, ready)
         return ready
 
     return poll
@@ -223,29 +225,28 @@ async def segments(recorder: Recorder, site: Site, coroutine: Any, receiver: Any
 def _drive(
     recorder: Recorder, site: Site, coroutine: Any, receiver: Any
 ) -> Generator[Any, Any, Any]:
-    sleep = Suspension()
+    sleep = Sleep()
     send = step = coroutine.send
     value: Any = None
     while True:
         lane = recorder.lane()
-        flow = lane.conn, lane.req
-        src = sleep.src if sleep.segments else site.src
-        opened = recorder.open_segment(lane, site, sleep, src, receiver)
+        flow = lane.flow
+        opened = recorder.open_segment(lane, site, sleep, receiver)
         inner = coroutine.cr_await
         try:
             waits_for = step(value)
         except StopIteration as stop:
             recorder.close(lane, opened, "return", stop.value)
-            recorder.ended(lane, site, *flow)
+            recorder.ended(lane, site, flow)
             return stop.value
         except BaseException as error:
             recorder.close(lane, opened, "raise", error=error)
-            recorder.ended(lane, site, *flow)
+            recorder.ended(lane, site, flow)
             raise
         # What the Runner does next, it does for whom the coroutine works.
         recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
         if step is not send and inner is not None and coroutine.cr_await is inner:
-            recorder.passed_over(site)
+            passed_over(site)
         try:
             value = yield waits_for
             step = send
@@ -255,43 +256,55 @@ def _drive(
             value, step = error, coroutine.throw
 
 
+def passed_over(site: Site) -> None:
+    """An exception went through a coroutine to the one that it awaits, and stayed there.
+
+    Python gives it to the inner one directly.  The outer one was no more than passed over:
+    a segment of it in the trace, and no call of it by Python.
+    """
+    site.unwritten -= 1
+
+
 def _segments(recorder: Recorder, site: Site) -> Wrapper:
     original, coroutine_of = site.original, site.row.coroutine
 
     def step(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
-        coroutine = coroutine_of(args[0])
         if lane.muted:
             return original(*args, **kwargs)
-        recorder.skip(site)  # the event is the coroutine's
+        site.unwritten += 1  # the event is the coroutine's
+        coroutine = coroutine_of(args[0])
         if getattr(coroutine, "cr_code", None) is segments.__code__:
             return original(*args, **kwargs)  # it has a probe, which brackets its segments
-        of_coroutine = recorder.coroutine_site(coroutine)
-        sleep = recorder.suspension(coroutine)
-        flow = lane.conn, lane.req
-        src = sleep.src if sleep.segments else of_coroutine.src
-        opened = recorder.open_segment(lane, of_coroutine, sleep, src)
+        plain, sleep = recorder.coroutine_site(coroutine), recorder.sleep_of(coroutine)
+        flow = lane.flow
+        opened = recorder.open_segment(lane, plain, sleep)
         inner = getattr(coroutine, "cr_await", None)
         try:
             waits_for = original(*args, **kwargs)
         except StopIteration as stop:
             recorder.close(lane, opened, "return", stop.value)
-            lane.conn, lane.req = flow
+            lane.flow = flow
             raise
         except BaseException as error:
             recorder.close(lane, opened, "raise", error=error)
-            lane.conn, lane.req = flow
+            lane.flow = flow
             # Our frame in the place of the original's: Runner.run cuts two off the traceback.
             frames = error.__traceback__
             if frames is not None and frames.tb_next is not None:
                 error.__traceback__ = frames.tb_next.tb_next
             raise
         recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
-        if inner is not None and coroutine.cr_await is inner and recorder.failed_with(args[1]):
-            recorder.passed_over(of_coroutine)
+        if inner is not None and coroutine.cr_await is inner and _has_failed(recorder, args[1]):
+            passed_over(plain)
         return waits_for
 
     return step
+
+
+def _has_failed(recorder: Recorder, future: Any) -> bool:
+    """Tell whether a Future that is done has an exception."""
+    return future is not None and bool(recorder.guard(future.exception))
 
 
 def line_of(coroutine: Any) -> str | None:
@@ -348,8 +361,8 @@ class _Received:
 def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:
     """Return a callable that brackets a call of the application."""
     known, _merged = recorder.site_of(function)
-    site = Site(Probe(row.path, step=row.step), function, known.name, known.mod, "app")
-    site.src = known.src
+    probe = Probe(row.path, step=row.step)
+    site = Site(known.name, known.mod, "app", row.step, known.src, probe, function)
     is_coroutine = inspect.iscoroutinefunction(function)
     return _coroutine(recorder, site) if is_coroutine else _bracket(recorder, site)
 

@@ -4,6 +4,9 @@ A lane is a thread, and where it stands: the brackets that are open in it, and f
 works.  The loop's lane is called "loop", others "thread-1", ...; a thread that only watches,
 while another runs the loop, is "main".
 
+What is put down is a tuple of what only this moment knows.  All that its Site knows for ever,
+and all that follows from the rest, is added when somebody looks: see `Event.recorded`.
+
 Nothing in here may disturb the program.  What goes wrong is caught, becomes a note in the
 trace, and makes `Trace.check` fail.
 """
@@ -13,9 +16,9 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Any
 
 from .events import Event, Trace
@@ -27,21 +30,55 @@ RING_ENDED = 100
 # How many events there are before a ring is looked after; from then on, when they have doubled.
 RING_EVENTS = 10_000
 
+#: For whom code works: the connection and the request, "c3" and "c3r2".
+Flow = tuple[str | None, str | None]
+NOBODY: Flow = (None, None)
+
+
+class Site:
+    """Where events come from, a function or a mark: what all of them have in common."""
+
+    __slots__ = (
+        "layer", "method", "mod", "name", "original", "positions", "row", "src", "step",
+        "unwritten",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, mod: str | None = None, layer: str | None = None, step: str | None = None,
+        src: str | None = None, row: Any = None, original: Any = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.mod = mod
+        self.layer = layer
+        self.step = step
+        self.src = src
+        self.row = row  # None for what has no probe: it runs through a Handle, or a Runner
+        self.original = original
+        self.method = False  # whether the first argument is the receiver
+        self.positions: dict[str, int] = {}
+        self.unwritten = 0  # calls that were nothing to write
+
+    def argument(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the argument that the parameter `name` gets; None if it is left out."""
+        at = self.positions[name]
+        return args[at] if at < len(args) else kwargs.get(name)
+
+
+_FORK = Site("fork", None, "kernel", "fork")
+_PROCESS = Site("process", None, "kernel", "process")
+
 
 class Lane:
     """A thread, and where it stands."""
 
-    __slots__ = (
-        "conn", "muted", "name", "polling", "req", "stack", "telling", "told", "turn", "untold",
-    )  # fmt: skip
+    __slots__ = ("flow", "muted", "name", "polling", "stack", "telling", "told", "turn", "untold")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, muted: bool = False) -> None:
         self.name = name
         self.stack: list[int] = []  # the open brackets, by the seq of their openers
-        self.conn: str | None = None  # the flow: for whom the code works
-        self.req: str | None = None
+        self.flow = NOBODY
         self.turn = 0
-        self.muted = False  # inside a poll: how it is done is not the program's doing
+        self.muted = muted  # inside a poll: how it is done is not the program's doing
         self.polling: Any = None  # the function that polls, while it does
         self.told = 0.0  # what the loop's clock said last
         self.untold: deque[int] = deque()  # events that the sink has not been told of
@@ -59,9 +96,9 @@ class Writer:
         self._append = self.trace.fresh.append
         self._sink = sink
         self._ring = ring
+        self._followed = sink is not None or ring is not None
         self._until_prune = RING_EVENTS
         self._seq = itertools.count(1)
-        self._began = time.perf_counter_ns()
         self._lanes = threading.local()
         self._first = Lane("loop")
         self._loops: list[Lane] = []
@@ -69,14 +106,13 @@ class Writer:
         self.process = ""  # the name of a child, put before all names of its own
         self._forks = itertools.count(1)
         self._fork: tuple[int, str] = (0, "")  # the last: seq of its event, name of the child
-        self._off = Lane("off")
-        self._off.muted = True
+        self._off = Lane("off", muted=True)
 
     # ---- lanes ----
 
     def begin(self) -> None:
         """Begin to record; the calling thread is the loop's, until another one polls."""
-        self._began = time.perf_counter_ns()
+        self.trace.began = perf_counter_ns()
         self._lanes.lane = self._first
         self.on = True
 
@@ -113,9 +149,7 @@ class Writer:
         """Write that the process forks."""
         if self.on:
             name = f"{self.process}p{next(self._forks)}."
-            lane = self.lane()
-            seq = self.emit(lane, "fork", "fork", None, "kernel", step="fork", data={"value": name})
-            self._fork = seq, name
+            self._fork = self.emit(self.lane(), "fork", _FORK, {"value": name}), name
 
     def become_child(self) -> None:
         """Go on in the child, with an empty trace and names of its own."""
@@ -128,53 +162,47 @@ class Writer:
             lane = self._first = self.lane()
             lane.name, lane.turn = self.process + "loop", 0
             lane.stack.clear()  # the brackets that are open are closed by the parent
-            self.emit(lane, "begin", "process", None, "kernel", seq, step="process")
+            self.emit(lane, "begin", _PROCESS, None, seq)
 
     # ---- events ----
 
     def emit(
-        self,
-        lane: Lane,
-        kind: str,
-        name: str,
-        mod: str | None,
-        layer: str | None,
-        cause: int | None = None,
-        link: int | None = None,
-        of: int | None = None,
-        fd: str | None = None,
-        obj: str | None = None,
-        src: str | None = None,
-        step: str | None = None,
-        data: dict[str, Any] | None = None,
-    ) -> int:
-        """Write an event that happens now, in this lane; return its seq."""
+        self, lane: Lane, kind: str, site: Site, data: dict[str, Any] | None,
+        cause: int | None = None, link: int | None = None, of: int | None = None,
+        fd: str | None = None, obj: str | None = None, src: str | None = None,
+    ) -> int:  # fmt: skip
+        """Write an event that happens now, in this lane; return its seq.
+
+        `src`: of a resume or a yield, which are at another line each time.
+        """
         stack = lane.stack
         seq = next(self._seq)
-        # A tuple takes a fifth of an Event's time; they are made Events when somebody looks.
-        self._append(
-            (
-                seq, kind, name, mod, layer, lane.name, time.perf_counter_ns() - self._began,
-                lane.turn, len(stack), stack[-1] if stack else None, cause, link, of,
-                lane.conn, lane.req, fd, obj, src, step, data or {},
-            )
-        )  # fmt: skip
+        # A tuple takes a fifth of an Event's time.
+        self._append((
+            seq, kind, site, lane, perf_counter_ns(), lane.turn, len(stack),
+            stack[-1] if stack else None, cause, link, of, lane.flow, fd, obj, src, data,
+        ))  # fmt: skip
+        if self._followed:
+            self._follow(lane, seq)
+        return seq
+
+    def _follow(self, lane: Lane, seq: int) -> None:
+        """Tell the sink of an event; look after the ring."""
         if self._sink is not None:
-            self._tell(lane, seq)
+            lane.untold.append(seq)
+            self._tell(lane)
         if self._ring is not None:
             self._until_prune -= 1
             if self._until_prune <= 0:
                 left = self.trace.prune(self._ring, RING_ENDED)
                 self._until_prune = max(RING_EVENTS, left)
-        return seq
 
-    def _tell(self, lane: Lane, seq: int) -> None:
-        """Tell the sink of an event.
+    def _tell(self, lane: Lane) -> None:
+        """Tell the sink of what it has not been told of.
 
         A signal handler may have interrupted the sink, or who looks at the trace: what the
         handler does is told when that is over, in its order.
         """
-        lane.untold.append(seq)
         while lane.untold and not lane.telling and not self.trace.interrupted:
             lane.telling = True
             try:
@@ -211,4 +239,4 @@ class Writer:
 
     def note(self, name: str, text: str) -> None:
         """Write a remark of the tracer's own."""
-        self.emit(self.lane(), "note", name, None, None, data={"text": printable(text)})
+        self.emit(self.lane(), "note", Site(name), {"text": printable(text)})
