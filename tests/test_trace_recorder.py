@@ -222,7 +222,7 @@ def test_a_coroutine_is_segments_with_the_lines_where_it_waits_and_goes_on(trace
     assert resume.data["target"] == waits.data["target"] == "Future#1"
     source = inspect.getsource(http1connection)
     line = source.splitlines()[int(str(waits.src).partition(":")[2]) - 1]
-    assert "await self.stream.start_read(read)" in line
+    assert "await self.stream.start_read(self._head)" in line
 
 
 def test_a_coroutine_without_a_probe_is_seen_through_the_runner() -> None:

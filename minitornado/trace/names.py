@@ -61,8 +61,10 @@ class Names:
         if len(self._known) > self._sweep_at:
             # A list first, and one by one: a signal handler, or a thread, names others meanwhile.
             for key, other in list(self._known.items()):
-                if other() is None and self._known.get(key) is other:
-                    self._known.pop(key, None)
+                if other() is None:
+                    gone = self._known.pop(key, None)
+                    if gone is not None and gone is not other:  # the id is another's since then
+                        self._known[key] = gone
             self._sweep_at = max(SWEEP_AT, 2 * len(self._known))
         return known
 
