@@ -60,7 +60,7 @@ class Driven:
     answers: dict[str, bytes] = field(default_factory=dict)
 
 
-class _ScriptEnds(BaseException):
+class ScriptEnds(BaseException):
     """Ends `IOLoop.start` without a trace in the program: no callback, no byte in the waker."""
 
 
@@ -77,13 +77,13 @@ def drive(server: Any, script: Sequence[tuple[Any, ...]], loop: IOLoop | None = 
     assert loop is not None
     sockets = netutil.bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
-    client = _Client(sockets[0].getsockname(), list(script), loop)
+    client = Client(sockets[0].getsockname(), list(script), loop)
     inner, time_func = loop._poller, loop._time_func
-    clock = _Clock(loop.time())
+    clock = Clock(loop.time())
     loop._poller, loop._time_func = DrivenPoller(inner, client, clock), clock
     try:
         loop.start()
-    except _ScriptEnds:
+    except ScriptEnds:
         pass
     finally:
         loop._poller, loop._time_func = inner, time_func
@@ -91,7 +91,7 @@ def drive(server: Any, script: Sequence[tuple[Any, ...]], loop: IOLoop | None = 
     return client.driven
 
 
-class _Clock:
+class Clock:
     """A clock that stands, but for jumps."""
 
     def __init__(self, now: float) -> None:
@@ -104,7 +104,7 @@ class _Clock:
 class DrivenPoller:
     """A poller that lets the client make a move whenever nobody is ready and it would sleep."""
 
-    def __init__(self, inner: Any, client: _Client, clock: _Clock) -> None:
+    def __init__(self, inner: Any, client: Client, clock: Clock) -> None:
         self._inner = inner
         self._client = client
         self._clock = clock
@@ -143,7 +143,7 @@ class DrivenPoller:
                 # Not by number: which one is free depends on what else the process has open.
                 return sorted(ready, key=lambda pair: (self._came.get(pair[0], -1), pair))
             if not self._client.script:
-                raise _ScriptEnds
+                raise ScriptEnds
             move = self._client.script[0]
             if move[0] == "recv":
                 if self._client.recv(*move[1:]):
@@ -173,7 +173,7 @@ class DrivenPoller:
             self._writers.discard(fd)
 
 
-class _Client:
+class Client:
     """The sockets of a script, and what went through them."""
 
     def __init__(self, address: Any, script: list[tuple[Any, ...]], loop: IOLoop) -> None:

@@ -246,7 +246,7 @@ def _server() -> tuple[Row, ...]:
 # ---- what things are ----
 
 
-def _masks(mask: int) -> str:
+def masks(mask: int) -> str:
     names = [name for bit, name in ((1, "READ"), (4, "WRITE")) if mask & bit]
     # Errors are watched for in any case; alone, or one of the two, they have come.
     if mask & 24 and (not names or mask & 24 != 24):
@@ -369,7 +369,7 @@ MINITORNADO = Table(
         "HTTPHeaders": _headers,
         "_Moment": lambda moment: "moment",
     },
-    masks=_masks,
+    masks=masks,
     fd_role=_fd_role,
     coroutine_of=_coroutine_of,
     places=_places,

@@ -1,0 +1,254 @@
+"""Tables of probes for the real Tornado: the same tracer, the same steps, other functions.
+
+What a row's `step` says is what two stories are aligned on, so it is the same word as in the
+table of our own stack.  A row whose function is there in some versions only is `optional`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitornado.trace.handles import Handle
+from minitornado.trace.probes import (
+    Cancel,
+    Custom,
+    Poll,
+    Probe,
+    Receives,
+    Resolve,
+    Row,
+    Schedule,
+    Syscall,
+    Table,
+)
+from minitornado.trace.tables import masks
+
+T = "tornado."
+DRIVEN = "minitornado.trace.drive:DrivenPoller."
+
+
+def _kernel() -> tuple[Row, ...]:
+    """System calls: the driver's poller stands where a loop would ask the kernel."""
+    return (
+        Poll(DRIVEN + "poll", step="sleep"),
+        Syscall(DRIVEN + "register", name="epoll_ctl", op="ADD", fd="fd", events="events"),
+        Syscall(DRIVEN + "modify", name="epoll_ctl", op="MOD", fd="fd", events="events"),
+        Syscall(DRIVEN + "unregister", name="epoll_ctl", op="DEL", fd="fd"),
+        Syscall("socket:socket.accept", name="accept", accepts=True),
+        Syscall("socket:socket.recv", name="recv", asked=1, counts=True),
+        Syscall("socket:socket.recv_into", name="recv", asked=1, counts=True),
+        Syscall("socket:socket.send", name="send", asked=1, counts=True),
+        Syscall("socket:socket.close", name="close", closes=True, known=True),
+    )
+
+
+def _stream() -> tuple[Row, ...]:
+    base, stream = T + "iostream:BaseIOStream.", T + "iostream:IOStream."
+    return (
+        Probe(base + "read_until_regex", args=("regex", "max_bytes"), step="read"),
+        Probe(base + "read_until", args=("delimiter", "max_bytes"), step="read"),
+        Probe(base + "read_bytes", args=("num_bytes", "partial"), step="read"),
+        Probe(base + "write", args=("data",), step="stream-write"),
+        Probe(base + "close", step="stream-close"),
+        Probe(base + "_handle_events", args=("events",), step="handle-events"),
+        Probe(base + "_handle_read", step="handle-read"),
+        Probe(base + "_handle_write", step="handle-write"),
+        Probe(base + "_maybe_run_close_callback", step="tell-closed", optional=True),  # to 5
+        Probe(base + "_signal_closed", step="tell-closed", optional=True),  # from 6 on
+        Probe(base + "_add_io_state", args=("state",), step="interest"),
+        Probe(stream + "read_from_fd", step="read-fd"),
+        Probe(stream + "write_to_fd", args=("data",), step="write-fd"),
+        Probe(stream + "close_fd", step="close-fd"),
+    )
+
+
+def _server(adapters: tuple[str, ...], **coroutine: Any) -> tuple[Row, ...]:
+    """From TCPServer up.  `coroutine`: what a Probe of an `async def` has."""
+    tcp, server = T + "tcpserver:TCPServer.", T + "httpserver:HTTPServer."
+    conn = T + "http1connection:HTTP1Connection."
+    serving = T + "http1connection:HTTP1ServerConnection."
+    message = ("headers_received", "data_received", "finish", "on_connection_close")
+    rows: list[Row] = [
+        Probe(tcp + "_handle_connection", opens="conn", socket="connection", level="chain",
+              step="new-connection"),
+        Probe(server + "handle_stream", step="handle-stream"),
+        Probe(server + "start_request", opens="req", level="chain", step="new-request"),
+        Probe(server + "on_close", step="connection-over"),
+        Probe(serving + "start_serving", step="start-serving"),
+        Probe(serving + "_server_request_loop", **coroutine, step="request-loop"),
+        Probe(conn + "read_response", step="read-request"),
+        Probe(conn + "_read_message", **coroutine, step="read-request"),
+        Probe(conn + "_read_message_inner", **coroutine, step="read-request", optional=True),
+        Probe(conn + "_read_body", step="read-body"),
+        Probe(conn + "_read_fixed_body", **coroutine, step="read-body"),
+        Probe(conn + "_read_chunked_body", **coroutine, step="read-body"),
+        Probe(conn + "write_headers", args=("start_line", "headers", "chunk"),
+              step="write-headers"),
+        Probe(conn + "write", args=("chunk",), step="write-body"),
+        Probe(conn + "finish", step="finish"),
+        Probe(conn + "_finish_request", step="answered"),
+        Probe(conn + "set_close_callback", args=("callback",), step="watch-close"),
+        Probe(conn + "_on_connection_close", step="client-gone"),
+        Probe(conn + "close", step="close-exchange"),
+        Receives(server + "request_callback", methods=("start_request", "on_close"),
+                 returns=message, layer="app", step="app"),
+    ]  # fmt: skip
+    for adapter in adapters:
+        path = f"{T}httpserver:{adapter}."
+        for name, step in zip(
+            message, ("headers-received", "data-received", "dispatch", "request-lost"), strict=True
+        ):
+            args = ("start_line", "headers") if step == "headers-received" else ()
+            rows.append(Probe(path + name, args=args, level="chain", step=step))
+    return tuple(rows)
+
+
+# ---- Tornado 6, over asyncio ----
+
+
+def _asyncio() -> tuple[Row, ...]:
+    loop, base = T + "platform.asyncio:BaseAsyncIOLoop.", "asyncio.base_events:BaseEventLoop."
+    return (
+        Schedule(loop + "add_handler", how="fd", arg="handler", fd="fd", events="events",
+                 recurring=True, step="watch"),
+        Probe(loop + "update_handler", args=("events",), step="rewatch"),
+        Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
+        Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
+        Schedule(loop + "call_at", how="timer", arg="callback", step="set-timer"),
+        Cancel(loop + "remove_timeout", how="timer", arg="timeout", step="cancel-timer",
+               find=lambda timeout: (timeout._args or (None,))[0]),
+        # Whatever a Task or a Future of asyncio wants to run comes through here.
+        Schedule(base + "_call_soon", how="callback", arg="callback", step="enqueue"),
+        Schedule(T + "concurrent:future_add_done_callback", how="future", arg="callback",
+                 future="future", step="add-done-callback"),
+        Resolve(T + "concurrent:future_set_result_unless_cancelled", arg="value", step="resolve"),
+    )  # fmt: skip
+
+
+def _fd_role(loop: Any, fd: int, function: Any) -> str:
+    if getattr(function, "__name__", "") == "accept_handler":
+        return "listen"
+    return "waker" if fd == getattr(getattr(loop, "_waker", None), "fileno", int)() else "fd"
+
+
+def _task_coroutine(function: Any) -> Any:
+    """Return the coroutine whose Task asyncio takes further by calling `function`."""
+    task = getattr(function, "__self__", None)
+    get = getattr(task, "get_coro", None)
+    return None if get is None else get()
+
+
+LAYERS = {
+    "asyncio.base_events": "loop",
+    "tornado.platform.asyncio": "loop",
+    "tornado.ioloop": "loop",
+    "tornado.concurrent": "future",
+    "tornado.gen": "coroutine",
+    "tornado.iostream": "stream",
+    "tornado.netutil": "tcp",
+    "tornado.tcpserver": "tcp",
+    "tornado.httputil": "http1",
+    "tornado.http1connection": "http1",
+    "tornado.httpserver": "server",
+}
+
+TORNADO6 = Table(
+    name="tornado6",
+    package="tornado",
+    rows=(
+        *_kernel(), *_asyncio(), *_stream(),
+        *_server(("_CallableAdapter",), coroutine=True, level="chain"),
+    ),
+    layers=LAYERS,
+    masks=masks,
+    fd_role=_fd_role,
+    coroutine_of=_task_coroutine,
+)  # fmt: skip
+
+
+# ---- Tornado 4, with a loop of its own ----
+
+
+def _wrap_inside(recorder: Any, site: Any) -> Any:
+    """Let stack_context.wrap wrap what a Handle calls, and keep the Handle outside.
+
+    Wrapped itself, it would be taken for another callable when it is handed on.
+    """
+    original = site.original
+
+    def wrap(function: Any) -> Any:
+        recorder.skip(site)
+        if not isinstance(function, Handle):
+            return original(function)
+        function._call = original(function._call)
+        return function
+
+    return wrap
+
+
+def _poll_loop() -> tuple[Row, ...]:
+    loop = T + "ioloop:PollIOLoop."
+    return (
+        Custom(T + "stack_context:wrap", factory=_wrap_inside),
+        Schedule(loop + "add_handler", how="fd", arg="handler", fd="fd", events="events",
+                 recurring=True, step="watch"),
+        Probe(loop + "update_handler", args=("events",), step="rewatch"),
+        Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
+        Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
+        Schedule(loop + "call_at", how="timer", arg="callback",
+                 step="set-timer"),
+        Cancel(loop + "remove_timeout", how="timer", arg="timeout", step="cancel-timer",
+               find=lambda timeout: timeout.callback),
+        Schedule(T + "ioloop:IOLoop.add_future", how="future", arg="callback", future="future",
+                 step="await"),
+        Schedule(T + "concurrent:Future.add_done_callback", how="future", arg="fn",
+                 future="self", step="add-done-callback"),
+        Resolve(T + "concurrent:Future.set_result", arg="result", step="resolve"),
+        Resolve(T + "concurrent:Future.set_exception", arg="exception", error=True,
+                step="resolve"),
+        Probe(T + "gen:Runner.run", level="chain", scope=True, step="runner"),
+    )  # fmt: skip
+
+
+def _runner_coroutine(function: Any) -> Any:
+    """Return the generator whose Runner is taken further by calling `function`, a closure of it."""
+    for cell in getattr(function, "__closure__", None) or ():
+        runner = cell.cell_contents
+        if type(runner).__name__ == "Runner":
+            return runner.gen
+    return None
+
+
+TORNADO4 = Table(
+    name="tornado4",
+    package="tornado",
+    rows=(
+        *_kernel(), *_poll_loop(), *_stream(),
+        *_server(("_ServerRequestAdapter",)),
+    ),
+    layers=LAYERS,
+    masks=masks,
+    fd_role=_fd_role,
+    coroutine_of=_runner_coroutine,
+)  # fmt: skip
+
+TORNADO45 = Table(
+    name="tornado45",
+    package="tornado",
+    rows=(*_kernel(), *_poll_loop(), *_stream(), *_server(("_CallableAdapter",))),
+    layers=LAYERS,
+    masks=masks,
+    fd_role=_fd_role,
+    coroutine_of=_runner_coroutine,
+)  # fmt: skip
+
+
+def table_of(version: tuple[int, int]) -> Table:
+    """Return the table for a version of Tornado, (major, minor).
+
+    >>> table_of((4, 4)).name, table_of((6, 6)).name
+    ('tornado4', 'tornado6')
+    """
+    if version >= (6, 2):
+        return TORNADO6
+    return TORNADO45 if version == (4, 5) else TORNADO4
