@@ -4,6 +4,7 @@
                                        serve    the demo server, until Ctrl-C
                                        show     a trace from a file
                                        diff     two of them
+                                       compare  ours with the real Tornado
                ──> those of `classroom` and `benchmark`, which have command lines of their
                    own: HANDED_OVER
 
@@ -25,7 +26,7 @@ from collections.abc import Sequence
 from .output import Complaint, guard_output
 
 COMMANDS = (
-    "serve", "trace", "show", "diff", "learn", "predict", "quiz", "progress", "explain",
+    "serve", "trace", "show", "diff", "compare", "learn", "predict", "quiz", "progress", "explain",
     "notebooks", "book", "benchmark",
 )  # fmt: skip
 HANDED_OVER = {

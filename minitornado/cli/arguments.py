@@ -25,6 +25,7 @@ commands:
   trace       one request of your choosing to the demo, traced
   show        a trace that was written to a file
   diff        two of them, side by side
+  compare     the same requests in ours and in the real Tornado
   learn       the exercises: start, check, hint, reset, solution, list
   predict     the predictions of a notebook: predict 00
   quiz        its exit quiz, which ticks it: quiz 00
@@ -70,6 +71,18 @@ examples:
   python -m minitornado trace /stream --json stream.jsonl
   python -m minitornado diff hello.jsonl stream.jsonl"""
 
+COMPARE_EXAMPLES = """\
+examples:
+  python -m minitornado compare                  every scenario, a row each
+  python -m minitornado compare --list
+  python -m minitornado compare pipelined        side by side, and the reasons
+  python -m minitornado compare get close --view differences
+  python -m minitornado compare --html compare.html
+
+An older Tornado beside the installed one, from a folder of its own:
+  python -m pip install --no-deps --target build/tornado45 tornado==4.5.3
+  python -m minitornado compare --tornado build/tornado45"""
+
 EXPORTS = ("chrome", "otlp")
 
 
@@ -87,6 +100,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     _add_trace(commands)
     _add_show(commands)
     _add_diff(commands)
+    _add_compare(commands)
     options = parser.parse_args(words)
     export = getattr(options, "export", None)
     if export is not None and export[0] not in EXPORTS:
@@ -179,6 +193,34 @@ def _add_diff(commands: Any) -> None:
     parser.set_defaults(module="diff")
     parser.add_argument("one", metavar="FILE")
     parser.add_argument("other", metavar="FILE")
+
+
+def _add_compare(commands: Any) -> None:
+    from minitornado.compare.views import VIEWS
+
+    listed = "\n".join(f"  {name:12}{what}" for name, what in VIEWS.items())
+    parser = commands.add_parser(
+        "compare", epilog=f"views:\n{listed}\n\n{COMPARE_EXAMPLES}",
+        description="Put the same requests through ours and through the real Tornado, each in a "
+        "process of its own, and show what is not the same, and why.\nExit status 1 if there is "
+        "a difference that is not explained.",
+    )  # fmt: skip
+    parser.set_defaults(module="compare")
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="scenario", help="which ones, see --list (default: all)"
+    )
+    parser.add_argument("--list", action="store_true", help="name the scenarios, and run none")
+    parser.add_argument(
+        "--tornado", action="append", default=[], metavar="PATH",
+        help="another Tornado beside the installed one (4.0 to 4.5, or 6.2 and later): its Python, "
+        "its virtual environment, or the folder that it was installed into",
+    )  # fmt: skip
+    parser.add_argument(
+        "--view", choices=list(VIEWS), metavar="V",
+        help="another way to look at it (default: beside for one scenario, else summary)",
+    )  # fmt: skip
+    parser.add_argument("--html", metavar="FILE", help="write all of it to FILE as a page")
+    parser.add_argument("--json", metavar="FILE", help="write all of it to FILE as JSON")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 def write(trace: Trace, options: argparse.Namespace) -> None:
     """Write what --html and --export ask for; raise a Complaint if that can't be done."""
     if options.html is not None:
-        _write(options.html, trace.page())
+        write_text(options.html, trace.page())
     if options.export is not None:
         from minitornado.trace.export import FORMATS
 
         name, path = options.export
-        _write(path, json.dumps(FORMATS[name](trace)) + "\n")
+        write_text(path, json.dumps(FORMATS[name](trace)) + "\n")
 
 
-def _write(path: str, text: str) -> None:
+def write_text(path: str, text: str) -> None:
+    """Write a file; raise a Complaint if that can't be done."""
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)

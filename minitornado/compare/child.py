@@ -40,11 +40,11 @@ def server_of(which: str) -> tuple[str, Ours]:
 
     from .tables import table_of
 
-    version = tuple(int(part) for part in tornado.version_info[:2])
+    version = int(tornado.version_info[0]), int(tornado.version_info[1])
     if version >= (6, 2):
-        return tornado.version, Tornado6(table_of(version[:2]))
+        return tornado.version, Tornado6(table_of(version))
     if (4, 0) <= version <= (4, 5):
-        return tornado.version, Tornado4(table_of(version[:2]))
+        return tornado.version, Tornado4(table_of(version))
     raise SystemExit(f"Tornado {tornado.version} can't be compared: 4.0 to 4.5, or 6.2 and later")
 
 

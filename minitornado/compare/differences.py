@@ -18,10 +18,9 @@ from .explanations import EXPLANATIONS, Explanation
 from .scenarios import Scenario
 from .steps import FACETS, Run, Step
 
-
 #: Facets whose steps are each one of a kind: one that is missing here and superfluous there was
 #: done at another time.  A turn more or less is just that.
-MOVABLE = ("calls", "syscalls", "log", "wire")
+MOVABLE = ("calls", "kernel", "log", "wire")
 
 
 @dataclass(frozen=True)

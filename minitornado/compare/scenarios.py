@@ -112,11 +112,14 @@ def _later(tools: Tools) -> Application:
     """Answers in a second, if the client has not left by then."""
 
     def application(request: Any) -> None:
-        gone = []
+        gone: list[bool] = []
+
+        def answer() -> None:
+            if not gone:
+                tools.answer(request.connection, b"late")
+
         request.connection.set_close_callback(lambda: gone.append(True))
-        tools.loop.call_later(
-            1.0, lambda: gone or tools.answer(request.connection, b"late")
-        )
+        tools.loop.call_later(1.0, answer)
 
     return application
 
@@ -237,18 +240,26 @@ def chunked(*chunks: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
 
 
-def _one(*moves: Any, close: bool = True) -> tuple[tuple[Any, ...], ...]:
-    """A client that connects and leaves; a move that is bytes is sent."""
-    script: list[tuple[Any, ...]] = [("connect", "a")]
-    for move in moves:
-        script.append(("send", "a", move) if isinstance(move, bytes) else (move[0], "a", *move[1:]))
-    return (*script, ("close", "a")) if close else tuple(script)
+RECV, CLOSE = ("recv", "a"), ("close", "a")
 
 
-RECV = ("recv",)
+def _open(*moves: Any) -> tuple[tuple[Any, ...], ...]:
+    """A client that connects; a move that is bytes is sent."""
+    sent = (("send", "a", move) if isinstance(move, bytes) else move for move in moves)
+    return (("connect", "a"), *sent)
+
+
+def _one(*moves: Any) -> tuple[tuple[Any, ...], ...]:
+    """A client that connects, and leaves at the end."""
+    return _open(*moves, CLOSE)
+
+
 BODY = b"0123456789" * 10
 HEAD_OF_POST = post(BODY)[: -len(BODY)]
 GET = get()
+
+TWO_FRAMINGS = chunked(b"hello").replace(b"Host: a", b"Host: a\r\nContent-Length: 3")
+IDLE = {"idle_connection_timeout": 10.0}
 
 _ALL = (
     Scenario("get", "GET, the smallest request", _one(GET, RECV), _hello),
@@ -266,38 +277,33 @@ _ALL = (
     Scenario("fragments", "GET, cut into three packets",
              _one(GET[:7], GET[7:20], GET[20:], RECV), _hello),
     Scenario("http10", "HTTP/1.0: closed after the answer",
-             _one(get(version="1.0"), RECV, close=False), _hello),
+             _open(get(version="1.0"), RECV), _hello),
     Scenario("http10-keep-alive", "HTTP/1.0, and the client asks to keep it",
              _one(get("/", "Connection: keep-alive", version="1.0"), RECV), _hello),
-    Scenario("close", "Connection: close", _one(get("/", "Connection: close"), RECV, close=False),
-             _hello),
+    Scenario("close", "Connection: close", _open(get("/", "Connection: close"), RECV), _hello),
     Scenario("continue", "the client waits for 100 before it sends the body",
              _one(post(BODY, "Expect: 100-continue")[: -len(BODY)], RECV, BODY, RECV), _echo),
-    Scenario("bad-request", "a request line that is none", _one(b"GET\r\n\r\n", RECV, close=False),
-             _hello),
+    Scenario("bad-request", "a request line that is none", _open(b"GET\r\n\r\n", RECV), _hello),
     Scenario("bad-length", "Content-Length: ten",
-             _one(get("/", "Content-Length: ten", method="POST"), RECV, close=False), _echo),
-    Scenario("no-host", "HTTP/1.1 without a Host", _one(b"GET / HTTP/1.1\r\n\r\n", RECV, close=False),
-             _hello),
+             _open(get("/", "Content-Length: ten", method="POST"), RECV), _echo),
+    Scenario("no-host", "HTTP/1.1 without a Host",
+             _open(b"GET / HTTP/1.1\r\n\r\n", RECV), _hello),
     Scenario("lone-lf", "lines that end with LF alone",
-             _one(GET.replace(b"\r\n", b"\n"), RECV, close=False), _hello),
+             _open(GET.replace(b"\r\n", b"\n"), RECV), _hello),
     Scenario("two-framings", "Content-Length and Transfer-Encoding in one head",
-             _one(chunked(b"hello").replace(b"Host: a", b"Host: a\r\nContent-Length: 3"), RECV,
-                  close=False), _echo),
+             _open(TWO_FRAMINGS, RECV), _echo),
     Scenario("cut-short", "the client leaves in the middle of the body",
              _one(HEAD_OF_POST + BODY[:40]), _echo),
     Scenario("gone", "the client leaves before the answer, and the application is told",
-             _one(GET, ("close",), close=False) + (("jump", 1.0),), _later),
+             _open(GET, CLOSE, ("jump", 1.0)), _later),
     Scenario("gone-unseen", "the client leaves before the answer, which is written all the same",
-             _one(GET, ("close",), close=False) + (("jump", 1.0),), _regardless),
+             _open(GET, CLOSE, ("jump", 1.0)), _regardless),
     Scenario("slow-reader", "a large body, and a client that reads little by little",
-             _one(GET, *[("recv", 100_000)] * 2, RECV), _large),
+             _one(GET, *[(*RECV, 100_000)] * 2, RECV), _large),
     Scenario("idle", "a client that says nothing for too long",
-             (("connect", "a"), ("jump", 10.0), ("recv", "a")), _hello,
-             {"idle_connection_timeout": 10.0}),
+             _open(("jump", 10.0), RECV), _hello, IDLE),
     Scenario("idle-in-head", "a client that stops in the middle of the head",
-             _one(GET[:9], close=False) + (("jump", 10.0), ("recv", "a")),
-             _hello, {"idle_connection_timeout": 10.0}),
+             _open(GET[:9], ("jump", 10.0), RECV), _hello, IDLE),
     Scenario("two-clients", "two clients, each in the other's pauses",
              (("connect", "a"), ("connect", "b"), ("send", "a", GET[:9]), ("send", "b", get("/b")),
               ("recv", "b"), ("send", "a", GET[9:]), ("recv", "a"), ("close", "b"),
@@ -305,15 +311,15 @@ _ALL = (
     Scenario("blocks", "an application that computes, and another client that waits",
              (("connect", "a"), ("connect", "b"), ("send", "a", get("/slow")), ("recv", "a"),
               ("recv", "b"), ("close", "a"), ("close", "b")), _blocks),
-    Scenario("raises", "an application that raises", _one(GET, RECV, close=False), _raises),
+    Scenario("raises", "an application that raises", _open(GET, RECV), _raises),
     Scenario("raises-halfway", "the same, after it has begun to answer",
-             _one(GET, RECV, close=False), _raises_later),
+             _open(GET, RECV), _raises_later),
     Scenario("returns", "an application that returns its answer", _one(GET, RECV), _returns),
     Scenario("coroutine", "an async def as application", _one(GET, RECV), _coroutine),
     Scenario("delegate", "a delegate as application: told of every event",
              _one(HEAD_OF_POST, BODY, RECV), _delegate),
     Scenario("early-answer", "a delegate that answers before the body has come",
-             _one(HEAD_OF_POST, ("recv", 77), BODY), _refuses),
+             _one(HEAD_OF_POST, (*RECV, 77), BODY), _refuses),
 )  # fmt: skip
 
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

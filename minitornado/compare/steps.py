@@ -4,9 +4,9 @@ A trace holds what one server's functions are called; a Step says what was done,
 of two servers can be laid side by side:
 
     calls      who is told what: start_request, headers_received, ..., on_close
-    loop       what the loop ran: handlers of fds, coroutines, callbacks, timeouts
-    turns      the loop's calls of epoll_wait, and who was ready
-    syscalls   accept, recv, send, close, epoll_ctl, with their sizes
+    loop       who was ready, and what was run: handlers, coroutines, callbacks, timeouts
+    turns      the loop's calls of epoll_wait: one a turn
+    kernel     accept, recv, send, close, epoll_ctl, with their sizes
     log        what was logged
     wire       what the client received, line by line
 """
@@ -21,7 +21,7 @@ from typing import Any
 from minitornado.trace import Event, Trace
 from minitornado.trace.views import words
 
-FACETS = ("calls", "loop", "turns", "syscalls", "log", "wire")
+FACETS = ("calls", "loop", "turns", "kernel", "log", "wire")
 
 #: Calls by the step of their probe, and what they are called in every Tornado.
 CALLS = {
@@ -57,11 +57,7 @@ class Step:
     facet: str
     key: str
     turn: int = 0
-    layer: str = ""
     told: str = ""
-
-    def __str__(self) -> str:
-        return self.key
 
 
 class Run:
@@ -94,14 +90,14 @@ def _nothing(event: Event, trace: Trace) -> None:
 
 def _poll(event: Event, trace: Trace) -> Step:
     said = "does not wait" if event.data.get("wait") == "none" else "waits"
-    return Step("turns", f"epoll_wait {said}", event.turn, "kernel")
+    return Step("turns", f"epoll_wait {said}", event.turn)
 
 
 def _ready(event: Event, trace: Trace) -> Step:
     if event.data.get("how") == "timer":
-        return Step("loop", "a timeout is due", event.turn, "loop")
+        return Step("loop", "a timeout is due", event.turn)
     events = words.watched(event.data)
-    return Step("turns", f"{event.fd} is {words.interest(events)}", event.turn, "kernel")
+    return Step("loop", f"{event.fd} is {words.interest(events)}", event.turn)
 
 
 def _syscall(event: Event, trace: Trace) -> Step | None:
@@ -121,7 +117,7 @@ def _syscall(event: Event, trace: Trace) -> Step | None:
         parts.append(words.size(data["bytes"]))
         if data["bytes"] != data["asked"]:
             parts.append(f"of {data['asked']:,}")
-    return Step("syscalls", " ".join(str(part) for part in parts if part), event.turn, "kernel")
+    return Step("kernel", " ".join(str(part) for part in parts if part), event.turn)
 
 
 def _in_parts(step: Step, event: Event, parts: set[str | None]) -> Step:
@@ -141,8 +137,8 @@ def _call(event: Event, trace: Trace) -> Step | None:
     own = words.short(event.name)
     if event.step == "app" and own in CALLS.values():
         name = f"the application's {own}"
-    return Step("calls", f"{name} {event.conn}", event.turn, event.layer or "",
-                words.function(event))  # fmt: skip
+    told = words.function(event).removesuffix("." + own)  # whose it is; the name is said already
+    return Step("calls", f"{name} {event.conn}", event.turn, told)
 
 
 def _run(event: Event, trace: Trace) -> Step | None:
@@ -152,13 +148,13 @@ def _run(event: Event, trace: Trace) -> Step | None:
     if any(child.step in CALLS for child in trace.children(event)[:1]):
         return None  # a wrapper of what is told of by itself
     if event.data.get("how") == "fd":
-        return Step("loop", f"handler of {event.fd}", event.turn, "loop", words.function(event))
+        return Step("loop", f"handler of {event.fd}", event.turn, words.function(event))
     if event.data.get("coroutine"):
         return Step("loop", *_coroutine(event, trace))
-    return Step("loop", f"a callback of {event.conn}", event.turn, "loop", words.function(event))
+    return Step("loop", f"a callback of {event.conn}", event.turn, words.function(event))
 
 
-def _coroutine(event: Event, trace: Trace) -> tuple[str, int, str, str]:
+def _coroutine(event: Event, trace: Trace) -> tuple[str, int, str]:
     """What is said of a coroutine that the loop takes further."""
     children = [event, *trace.children(event)]
     first = children[-1] if len(children) == 1 else children[1]
@@ -168,7 +164,7 @@ def _coroutine(event: Event, trace: Trace) -> tuple[str, int, str, str]:
     for_a_turn = first.kind == "resume" and first.data.get("target") in (None, "moment")
     moment = for_a_turn or (asked is not None and asked.data.get("done"))
     key = f"a coroutine of {event.conn} {does}{', having let a turn pass' if moment else ''}"
-    return key, event.turn, "loop", words.own(event)
+    return key, event.turn, words.own(event)
 
 
 _BY_KIND = {

@@ -38,6 +38,11 @@ def page(
         ("The turns of the loop", render(Turns(trace, 1, max(turns, default=0)), _WIDTH)[0]),
     ]
     body = "\n".join(f"<section><h2>{name}</h2>\n{part}\n</section>" for name, part in parts)
+    return document(title, body)
+
+
+def document(title: str, body: str) -> str:
+    """Return an HTML document that fetches nothing, and may not."""
     name = html.escape(title)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
