@@ -83,6 +83,13 @@ An older Tornado beside the installed one, from a folder of its own:
   python -m pip install --no-deps --target build/tornado45 tornado==4.5.3
   python -m minitornado compare --tornado build/tornado45"""
 
+COMPARE_VIEWS = {
+    "beside": "both stories, side by side",
+    "differences": "only the steps that one of them has",
+    "reasons": "the explanations, and how many differences each accounts for",
+    "summary": "one row a scenario",
+}
+
 EXPORTS = ("chrome", "otlp")
 
 
@@ -196,9 +203,7 @@ def _add_diff(commands: Any) -> None:
 
 
 def _add_compare(commands: Any) -> None:
-    from minitornado.compare.views import VIEWS
-
-    listed = "\n".join(f"  {name:12}{what}" for name, what in VIEWS.items())
+    listed = "\n".join(f"  {name:13}{what}" for name, what in COMPARE_VIEWS.items())
     parser = commands.add_parser(
         "compare", epilog=f"views:\n{listed}\n\n{COMPARE_EXAMPLES}",
         description="Put the same requests through ours and through the real Tornado, each in a "
@@ -216,7 +221,7 @@ def _add_compare(commands: Any) -> None:
         "its virtual environment, or the folder that it was installed into",
     )  # fmt: skip
     parser.add_argument(
-        "--view", choices=list(VIEWS), metavar="V",
+        "--view", choices=list(COMPARE_VIEWS), metavar="V",
         help="another way to look at it (default: beside for one scenario, else summary)",
     )  # fmt: skip
     parser.add_argument("--html", metavar="FILE", help="write all of it to FILE as a page")

@@ -11,7 +11,8 @@ from .output import Complaint, console
 
 def run(options: argparse.Namespace) -> int:
     """Show what is the same and what is not; 1 if a difference is not explained."""
-    from minitornado.compare import NotAsked, compare
+    from minitornado.compare import compare
+    from minitornado.compare.ask import NotAsked
     from minitornado.compare.scenarios import SCENARIOS
 
     if options.list:

@@ -31,13 +31,8 @@ class NotAsked(Exception):
     """A server could not be asked; one sentence about why."""
 
 
-def compare(names: Iterable[str] = (), tornados: Iterable[str | Path] = ()) -> Comparisons:
-    """Run scenarios (by default all) in ours and in Tornado; return what was the same, and not.
-
-    `tornados`: others beside the installed one: a Python, a virtual environment, or a directory
-    that pip has installed one into.  Raises NotAsked for a server that can't be had, and
-    ValueError for a scenario that there isn't.
-    """
+def ask_all(names: Iterable[str], tornados: Iterable[str | Path]) -> Comparisons:
+    """Do what `compare` says."""
     wanted = list(names) or list(SCENARIOS)
     unknown = [name for name in wanted if name not in SCENARIOS]
     if unknown:

@@ -74,12 +74,18 @@ class Comparison:
         moved = _movable(pair.ours for pair in pairs if pair.theirs is None)
         moved &= _movable(pair.theirs for pair in pairs if pair.ours is None)
         left = {side: Counter(moved) for side in "<>"}
+        claimed: Counter[tuple[str, str, str]] = Counter()
         for pair in pairs:
             if pair.ours is None or pair.theirs is None:
                 side = "<" if pair.theirs is None else ">"
                 pair.side = "~" if left[side][pair.step.key] > 0 else side
                 left[side][pair.step.key] -= 1
-                pair.why = next(iter(self.claims(pair)), None)
+                for entry in self.claims(pair):
+                    claim = entry.name, pair.side, pair.step.key
+                    if entry.may_claim(claimed[claim]):
+                        claimed[claim] += 1
+                        pair.why = entry
+                        break
             yield pair
 
     def claims(self, pair: Pair) -> list[Explanation]:

@@ -111,12 +111,8 @@ def _syscall(event: Event, trace: Trace) -> Step | None:
         parts.append(data["error"])
     elif event.name == "accept":
         parts.append(data.get("value"))
-    elif event.name == "recv":
+    elif event.name in ("recv", "send"):
         parts.append(words.size(data["bytes"]))
-    elif event.name == "send":
-        parts.append(words.size(data["bytes"]))
-        if data["bytes"] != data["asked"]:
-            parts.append(f"of {data['asked']:,}")
     return Step("kernel", " ".join(str(part) for part in parts if part), event.turn)
 
 
@@ -127,7 +123,7 @@ def _in_parts(step: Step, event: Event, parts: set[str | None]) -> Step:
         return step
     what = "EAGAIN" if sent is None else "the rest" if sent == asked else "a part"
     (parts.discard if sent == asked else parts.add)(event.fd)
-    return replace(step, key=f"send {event.fd} {what}", told=step.key.partition(f"{event.fd} ")[2])
+    return replace(step, key=f"send {event.fd} {what}")
 
 
 def _call(event: Event, trace: Trace) -> Step | None:

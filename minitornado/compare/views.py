@@ -33,13 +33,6 @@ _MIDDLE = 7  # columns between the two
 _WIDEST = 160
 PAGE_WIDTH = 120
 
-VIEWS = {
-    "beside": "both stories, side by side",
-    "differences": "only the steps that one of them has",
-    "reasons": "the explanations, and how many differences each accounts for",
-    "summary": "one row a scenario",
-}
-
 
 class Comparisons(View):
     """Scenarios in several servers.  One of them is shown side by side, several as a summary."""
@@ -60,7 +53,10 @@ class Comparisons(View):
         return [pair for comparison in self.all for pair in comparison.unexplained]
 
     def view(self, name: str | None) -> Comparisons:
-        """Return the same, shown in another way: one of VIEWS, or None for what fits."""
+        """Return the same, shown in another way: "beside", "differences", "reasons", "summary".
+
+        None is what fits: beside for one scenario, a summary of several.
+        """
         return Comparisons(self.all, name)
 
     def body(self, width: int) -> Iterable[RenderableType]:
@@ -76,7 +72,21 @@ class Comparisons(View):
                 yield line()
             reasons = sum((comparison.reasons for comparison in self.all), Counter[str]())
             yield from _reasons(reasons, width)
-        yield from _verdict(self.all)
+        for part in textwrap.wrap(self.verdict(), width):
+            yield line((part, "bold"))
+
+    def verdict(self) -> str:
+        """Say in a sentence or two how much there was, and whether all of it is explained."""
+        servers = list(dict.fromkeys(str(comparison.server) for comparison in self.all))
+        steps = plural(sum(len(comparison.pairs) for comparison in self.all), "step")
+        differences = sum(len(comparison.differences) for comparison in self.all)
+        left = len(self.unexplained)
+        known = f"{left:,} of them not explained" if left else "all of them explained"
+        said = f"{steps} beside {', '.join(servers)}: {plural(differences, 'difference')}, {known}."
+        new = [name for name in servers if not name.rpartition(" ")[2].startswith(TESTED)]
+        if new:
+            said += f" The explanations were written for {', '.join(TESTED)}, not for {new[0]}."
+        return said
 
     def page(self) -> str:
         """Return an HTML document with all of it, that needs no network."""
@@ -196,18 +206,3 @@ def _reasons(reasons: Counter[str], width: int) -> Iterator[RenderableType]:
         ):  # fmt: skip
             for part in textwrap.wrap(text, wide - 4):
                 yield line("    ", (part, style))
-
-
-def _verdict(comparisons: list[Comparison]) -> Iterator[RenderableType]:
-    steps = sum(len(comparison.pairs) for comparison in comparisons)
-    differences = sum(len(comparison.differences) for comparison in comparisons)
-    unknown = sum(len(comparison.unexplained) for comparison in comparisons)
-    versions = dict.fromkeys(str(comparison.server) for comparison in comparisons)
-    for name in versions:
-        if not name.partition(" ")[2].startswith(TESTED):
-            yield line(f"{name}: the explanations were written for {', '.join(TESTED)}.")
-    known = "all of them explained" if not unknown else f"{unknown} of them not explained"
-    yield line(
-        (f"{plural(steps, 'step')} beside {' and '.join(versions)}: ", "bold"),
-        (f"{plural(differences, 'difference')}, {known}.", "bold"),
-    )
