@@ -65,6 +65,7 @@ class Run:
 
     def __init__(self, events: list[dict[str, Any]], log: list[Any], received: dict[str, str]):
         self.trace = Trace(Event.from_dict(event) for event in events)
+        self.received = received
         self.steps = [*_steps(self.trace, log)]
         self.wire = [*_wire(received)]
 
