@@ -166,7 +166,7 @@ def test_version_is_the_package_s():
 OPTION = "python -m minitornado {}: argument {} (--help says more)"
 MISUSED = [
     (["bla"], "minitornado: there is no command 'bla'; there are "
-              "serve, trace, show, diff, learn, predict, quiz, progress, explain, notebooks, "
+              "serve, trace, show, diff, compare, learn, predict, quiz, progress, explain, notebooks, "
               "book, benchmark"),
     (["--bla"], "python -m minitornado: unrecognized arguments: --bla (--help says more)"),
     (["serve", "--port", "65536"],

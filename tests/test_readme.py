@@ -69,6 +69,7 @@ def test_every_command_is_run_by_some_test() -> None:
         ".venv/bin/python -m minitornado serve": "tests/test_main.py",
         ".venv/bin/jupyter lab notebooks": "tests/test_notebooks_browser.py",
         ".venv/bin/python -m minitornado book": "tests/test_book.py",
+        ".venv/bin/python -m minitornado compare": "tests/test_compare.py",
     }
     tried = [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
     for command in COMMANDS[2:]:
