@@ -166,8 +166,8 @@ def test_version_is_the_package_s():
 OPTION = "python -m minitornado {}: argument {} (--help says more)"
 MISUSED = [
     (["bla"], "minitornado: there is no command 'bla'; there are "
-              "serve, trace, show, diff, compare, learn, predict, quiz, progress, explain, notebooks, "
-              "book, benchmark"),
+              "serve, trace, show, diff, compare, learn, predict, quiz, progress, explain, "
+              "notebooks, book, benchmark"),
     (["--bla"], "python -m minitornado: unrecognized arguments: --bla (--help says more)"),
     (["serve", "--port", "65536"],
      OPTION.format("serve", "--port: a port is a number from 0 to 65535, not '65536'")),
