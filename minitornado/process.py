@@ -14,27 +14,21 @@ Tornado 4.4: tornado/process.py.  Left out: `Subprocess`, which serves no reques
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
-from types import FrameType
-from typing import Any
 
 from .ioloop import IOLoop
 from .log import gen_log
 
-# Sent to the parent, they are meant for all.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}  # sent to the parent, they are meant for all
 
 _task_id: int | None = None
 
 
 def cpu_count() -> int:
     """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # pragma: no cover  (macOS and Windows only)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def task_id() -> int | None:
@@ -52,6 +46,7 @@ def fork_processes(num_processes: int | None, max_restarts: int = 100) -> int:
 
     Raises RuntimeError if a loop exists already.  Tornado 4.4: process.fork_processes.
     """
+    global _task_id
     assert _task_id is None, "fork_processes() was called before, in this process or its parent"
     if num_processes is None or num_processes <= 0:
         num_processes = cpu_count()
@@ -61,107 +56,85 @@ def fork_processes(num_processes: int | None, max_restarts: int = 100) -> int:
             "You cannot call IOLoop.instance() or IOLoop.current() before calling fork_processes()"
         )
     gen_log.info("Starting %d processes", num_processes)
-    return _Family(num_processes, max_restarts).start()
+    # Blocked, a signal waits: in the parent until it asks for it, in a child until the child is
+    # out of here.  So none can strike between a fork and the moment when both know of it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP_SIGNALS, signal.SIGCHLD})
+    # Who ignores SIGCHLD is not told, and some systems take the default for that.
+    on_child = signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+    try:
+        _task_id = number = _Family(num_processes, max_restarts).run()
+        return number
+    finally:
+        signal.signal(signal.SIGCHLD, on_child or signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class _Family:
     """The parent's view of its children: who they are, and what to do when one is gone."""
 
     def __init__(self, num_processes: int, max_restarts: int) -> None:
-        self._num_processes = num_processes
+        self._missing = list(range(num_processes))  # the numbers that nobody has
         self._restarts_left = max_restarts
         self._children: dict[int, int] = {}  # pid -> number
         self._stopping: int | None = None  # the signal that told us to
-        self._handlers: dict[int, Any] = {
-            signum: signal.getsignal(signum) for signum in STOP_SIGNALS
-        }
+        self._failure: Exception | None = None
 
-    def start(self) -> int:
+    def run(self) -> int:
         """Fork all; return in a child.  The parent watches, and exits."""
-        for signum in STOP_SIGNALS:
-            signal.signal(signum, self._pass_on)
-        try:
-            for number in range(self._num_processes):
-                if self._fork(number):
+        while self._missing or self._children:
+            if not self._missing or self._told_to_stop():
+                self._handle_signal(signal.sigwait({*STOP_SIGNALS, signal.SIGCHLD}))
+                continue
+            number = self._missing.pop(0)
+            try:
+                pid = os.fork()
+            except OSError as error:  # no more processes: no half a family
+                self._failure = error
+                self._stop(signal.SIGTERM)
+            else:
+                if pid == 0:
                     return number
-            while self._children:
-                again = self._wait_for_one()
-                if again is not None and self._fork(again):
-                    return again
-        except Exception:
-            if _task_id is None:  # too many restarts, or no more processes: no half a family
-                self._end()
-            raise
+                self._children[pid] = number
+        if self._failure is not None:
+            raise self._failure
         if self._stopping is not None:
-            # Die of the same signal, so that a shell or supervisor sees what happened.
+            # Die of the same signal, once it is not blocked any more, so that a shell or
+            # supervisor sees what happened.
             signal.signal(self._stopping, signal.SIG_DFL)
             os.kill(os.getpid(), self._stopping)
         # Everybody has ended well.  What follows fork_processes() is the children's to run.
         sys.exit(0)
 
-    def _fork(self, number: int) -> bool:
-        """Fork child `number`, unless we are told to stop; return True in it."""
-        # Between fork() and the end of this function a signal would be lost: the parent does
-        # not know the child's pid yet, and the child still has the parent's handler, which
-        # would pass it on to others.  Blocked, it waits until both are ready for it.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        try:
-            if self._stopping is not None:
-                return False
-            pid = os.fork()
-            if pid == 0:
-                self._become_child(number)
-                return True
-            self._children[pid] = number
-            return False
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    def _told_to_stop(self) -> bool:
+        return self._stopping is not None or bool(signal.sigpending() & STOP_SIGNALS)
 
-    def _become_child(self, number: int) -> None:
-        global _task_id
-        _task_id = number
-        self._restore_handlers()
-
-    def _restore_handlers(self) -> None:
-        for signum, handler in self._handlers.items():
-            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
-
-    def _end(self) -> None:
-        """End all children, and wait for them."""
-        self._pass_on(signal.SIGTERM, None)
-        while self._children:
-            self._wait_for_one()
-        self._restore_handlers()
-
-    def _pass_on(self, signum: int, frame: FrameType | None) -> None:
+    def _stop(self, signum: int) -> None:
+        """Pass a signal on to all, and fork nobody any more."""
         self._stopping = signum
-        for pid in list(self._children):
-            with contextlib.suppress(ProcessLookupError):  # it has just died; wait() will tell
-                os.kill(pid, signum)
+        self._missing.clear()
+        for pid in self._children:  # dead or alive: until we have waited for it, the pid is its own
+            os.kill(pid, signum)
 
-    def _wait_for_one(self) -> int | None:
-        """Wait until a child is gone; return its number if it is to be started again."""
-        pid, status = os.wait()
-        number = self._children.pop(pid, None)
-        if number is None:
-            return None  # a child of somebody else's making
-        restarting = ", restarting" if self._stopping is None else ""
-        if os.WIFSIGNALED(status):
-            gen_log.warning(
-                "child %d (pid %d) killed by signal %d%s",
-                number, pid, os.WTERMSIG(status), restarting,
-            )  # fmt: skip
-        elif os.WEXITSTATUS(status) != 0:
-            gen_log.warning(
-                "child %d (pid %d) exited with status %d%s",
-                number, pid, os.WEXITSTATUS(status), restarting,
-            )  # fmt: skip
-        else:
-            gen_log.info("child %d (pid %d) exited normally", number, pid)
-            return None
-        if self._stopping is not None:
-            return None
-        if self._restarts_left == 0:
-            raise RuntimeError("Too many child restarts, giving up")
-        self._restarts_left -= 1
-        return number
+    def _handle_signal(self, signum: int) -> None:
+        if signum != signal.SIGCHLD:
+            return self._stop(signum)
+        # One signal may stand for several children, or for one of somebody else's making.
+        for pid in list(self._children):
+            gone, status = os.waitpid(pid, os.WNOHANG)
+            if gone:
+                self._bury(pid, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, pid: int, code: int) -> None:
+        """Report a child that is gone; unless it has ended well, its number is missing again."""
+        number = self._children.pop(pid)
+        if code == 0:
+            return gen_log.info("child %d (pid %d) exited normally", number, pid)
+        how = f"killed by signal {-code}" if code < 0 else f"exited with status {code}"
+        restarting = "" if self._told_to_stop() else ", restarting"
+        gen_log.warning("child %d (pid %d) %s%s", number, pid, how, restarting)
+        if restarting and self._restarts_left == 0:
+            self._failure = RuntimeError("Too many child restarts, giving up")
+            self._stop(signal.SIGTERM)
+        elif restarting:
+            self._restarts_left -= 1
+            self._missing.append(number)

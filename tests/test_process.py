@@ -150,14 +150,16 @@ def test_children_have_the_handlers_that_were_set_before_the_fork() -> None:
 
 
 def test_a_signal_to_a_child_that_is_not_ready_ends_it_all_the_same() -> None:
-    # The child is slow to take its handlers back, and gets its signal before it does.
+    # It gets its signal before it is out of fork_processes(), which must not swallow it.
     with Family("""
         from minitornado import process
-        become = process._Family._become_child
-        def slowly(self, number):
-            os.kill(os.getpid(), signal.SIGTERM)
-            become(self, number)
-        process._Family._become_child = slowly
+        fork = os.fork
+        def fork_and_tell_the_child():
+            pid = fork()
+            if pid == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return pid
+        os.fork = fork_and_tell_the_child
         process.fork_processes(1, max_restarts=0)
         say("lost")
     """) as family:
@@ -194,12 +196,13 @@ def test_a_signal_while_a_child_is_waited_for_leaves_nobody_behind() -> None:
     # It comes between the end of wait() and the restart: the new child must not be forgotten.
     with Family("""
         from minitornado import process
-        wait = os.wait
-        def wait_and_be_told():
-            result = wait()
-            os.kill(os.getpid(), signal.SIGTERM)
+        wait = os.waitpid
+        def wait_and_be_told(pid, options):
+            result = wait(pid, options)
+            if result[0]:
+                os.kill(os.getpid(), signal.SIGTERM)
             return result
-        os.wait = wait_and_be_told
+        os.waitpid = wait_and_be_told
         number = process.fork_processes(2)
         if number == 0:
             sys.exit(1)
@@ -238,6 +241,36 @@ def test_a_fork_that_fails_ends_those_that_were_forked() -> None:
         assert family.wait() == 4
 
 
+def test_children_that_die_in_the_same_moment_are_all_started_again() -> None:
+    # While the parent can't listen, so that one SIGCHLD stands for all of them.
+    with Family(WAITING.format(3)) as family:
+        first = members(family, 3)
+        family.signal(signal.SIGSTOP)
+        for pid in first.values():
+            os.kill(pid, signal.SIGKILL)
+        family.signal(signal.SIGCONT)
+        assert members(family, 3).keys() == first.keys()
+        family.signal(signal.SIGTERM)
+        assert family.wait() == -signal.SIGTERM
+
+
+def test_a_parent_that_was_to_ignore_its_children_looks_after_them_all_the_same() -> None:
+    # Some who start programs leave SIGCHLD ignored, and the kernel tells such a parent nothing.
+    with Family("""
+        from minitornado.process import fork_processes
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        fork_processes(1)
+        say(os.getpid(), signal.getsignal(signal.SIGCHLD).name)
+        wait_for_a_signal()
+    """) as family:
+        pid, handler = family.line().split()
+        assert handler == "SIG_IGN"  # in the child, it is as before
+        os.kill(int(pid), signal.SIGKILL)
+        assert family.line() != pid
+        family.signal(signal.SIGTERM)
+        assert family.wait() == -signal.SIGTERM
+
+
 def test_a_child_of_somebody_elses_making_is_none_of_ours() -> None:
     with Family("""
         from minitornado.process import fork_processes
@@ -271,12 +304,14 @@ def test_a_childs_own_exception_does_not_end_its_siblings() -> None:
         def fail(signum, frame):
             raise ValueError("stop")
         signal.signal(signal.SIGTERM, fail)
-        become = process._Family._become_child
-        def told_at_once(self, number):
-            become(self, number)
-            if number == 1:
+        fork, forks = os.fork, []
+        def fork_and_tell_the_second():
+            forks.append(1)
+            pid = fork()
+            if pid == 0 and len(forks) == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
-        process._Family._become_child = told_at_once
+            return pid
+        os.fork = fork_and_tell_the_second
         try:
             process.fork_processes(2)
         except ValueError as error:
