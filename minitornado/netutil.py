@@ -9,6 +9,7 @@ SSL matching for Pythons before 2.7.9.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -32,6 +33,11 @@ NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # How long we leave the door shut then, in seconds.
 NO_ROOM_PAUSE = 1.0
 
+# What may stand in a dict of ssl_options.
+SSL_OPTIONS = {
+    "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers", "ssl_version", "alpn_protocols",
+}  # fmt: skip
+
 AcceptCallback = Callable[[socket.socket, Any], object]
 
 
@@ -45,88 +51,48 @@ def bind_sockets(
     `family` AF_INET leaves IPv6 out; `flags` are those of `getaddrinfo`.  `reuse_port` lets
     several processes listen on one port.  Raises OSError, e.g. if the port is taken.
     """
-    if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
-        raise ValueError("the platform doesn't support SO_REUSEPORT")
-    sockets: list[socket.socket] = []
-    if address == "":
-        address = None
     if not socket.has_ipv6 and family == socket.AF_UNSPEC:
         family = socket.AF_INET
-    if flags is None:
-        flags = socket.AI_PASSIVE
-    try:
-        # A set: some systems answer the same address twice.
-        infos = set(socket.getaddrinfo(address, port, family, socket.SOCK_STREAM, 0, flags))
-        for af, _type, proto, _name, sockaddr in sorted(infos, key=lambda info: info[0]):
-            sock = _bind(af, proto, sockaddr, port, sockets, reuse_port)
-            if sock is not None:
-                sockets.append(sock)
-                sock.listen(backlog)  # may fail as well as bind, if somebody else was faster
-    except BaseException:
-        for sock in sockets:  # half of the addresses is no server
-            sock.close()
-        raise
+    flags = socket.AI_PASSIVE if flags is None else flags
+    # A set: some systems answer the same address twice.
+    infos = set(socket.getaddrinfo(address or None, port, family, socket.SOCK_STREAM, 0, flags))
+    sockets: list[socket.socket] = []
+    with contextlib.ExitStack() as opened:  # closes them: half of the addresses is no server
+        for af, _type, _proto, _name, (host, wanted, *rest) in sorted(infos):
+            if port == 0 and sockets:
+                wanted = sockets[0].getsockname()[1]  # the port that the kernel chose for the first
+            try:
+                sock = socket.create_server(
+                    (host, wanted, *rest), family=af, backlog=backlog, reuse_port=reuse_port
+                )
+            except OSError as error:
+                # "localhost" is ::1 too, in containers that have no IPv6.
+                no_localhost = host == "::1" and error.errno == errno.EADDRNOTAVAIL
+                if error.errno != errno.EAFNOSUPPORT and not no_localhost:
+                    raise
+            else:
+                sock.setblocking(False)
+                sockets.append(opened.enter_context(sock))
+        opened.pop_all()
     return sockets
 
 
-def _bind(
-    family: int,
-    proto: int,
-    sockaddr: Any,
-    port: int,
-    sockets: list[socket.socket],
-    reuse_port: bool,
-) -> socket.socket | None:
-    """Bind one socket of `bind_sockets`; None where the kernel lacks the address family."""
-    try:
-        sock = socket.socket(family, socket.SOCK_STREAM, proto)
-    except OSError as error:
-        if error.errno == errno.EAFNOSUPPORT:
-            return None
-        raise
-    host, wanted = sockaddr[:2]
-    try:
-        if os.name != "nt":
-            # A server that is started again must not wait until its old connections have
-            # left TIME_WAIT.  (On Windows the option means something else: to steal a port.)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            # Else Linux's IPv6 socket takes the IPv4 port too, and the second bind fails.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if port == 0 and sockets:
-            wanted = sockets[0].getsockname()[1]  # the port that the kernel chose for the first
-        sock.setblocking(False)
-        sock.bind((host, wanted, *sockaddr[2:]))
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL and host == "::1":
-            return None  # "localhost" is ::1 too, in containers that have no IPv6
-        raise
-    return sock
-
-
-def bind_unix_socket(
-    file: str, mode: int = 0o600, backlog: int = DEFAULT_BACKLOG
-) -> socket.socket:
+def bind_unix_socket(file: str, mode: int = 0o600, backlog: int = DEFAULT_BACKLOG) -> socket.socket:
     """Return a socket that listens at the path `file`, with permissions `mode`.
 
     A socket that a dead server left there is removed; anything else is a ValueError.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    if os.path.exists(file):
+        if not stat.S_ISSOCK(os.stat(file).st_mode):
+            raise ValueError(f"File {file} exists and is not a socket")
+        os.remove(file)
+    with contextlib.ExitStack() as opened:
+        sock = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         sock.setblocking(False)
-        if os.path.exists(file):
-            if not stat.S_ISSOCK(os.stat(file).st_mode):
-                raise ValueError(f"File {file} exists and is not a socket")
-            os.remove(file)
         sock.bind(file)
         os.chmod(file, mode)
         sock.listen(backlog)
-    except BaseException:
-        sock.close()
-        raise
+        opened.pop_all()
     return sock
 
 
@@ -181,13 +147,11 @@ def is_valid_ip(ip: str) -> bool:
     >>> is_valid_ip("127.0.0.1"), is_valid_ip("::1"), is_valid_ip("localhost"), is_valid_ip("")
     (True, True, False, False)
     """
-    if not ip or "\x00" in ip:
-        return False  # some getaddrinfo takes "" for localhost, or stops at a NUL
-    try:
-        flags = socket.AI_NUMERICHOST
-        return bool(socket.getaddrinfo(ip, 0, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags))
-    except (OSError, UnicodeError):
-        return False
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):  # the latter for a NUL, or what isn't ASCII
+            socket.inet_pton(family, ip)
+            return True
+    return False
 
 
 def ssl_options_to_context(
@@ -204,11 +168,7 @@ def ssl_options_to_context(
 
     if isinstance(ssl_options, ssl.SSLContext):
         return ssl_options
-    known = {
-        "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers", "ssl_version", "alpn_protocols",
-    }  # fmt: skip
-    unknown = set(ssl_options) - known
-    if unknown:
+    if unknown := set(ssl_options) - SSL_OPTIONS:
         raise ValueError(f"unknown ssl_options: {', '.join(sorted(unknown))}")
     if server_side is None:
         server_side = "certfile" in ssl_options
@@ -217,8 +177,8 @@ def ssl_options_to_context(
     if "certfile" in ssl_options:
         context.load_cert_chain(ssl_options["certfile"], ssl_options.get("keyfile"))
     if "cert_reqs" in ssl_options:
-        if ssl_options["cert_reqs"] == ssl.CERT_NONE:
-            context.check_hostname = False  # a name can't be checked on no certificate
+        # A name can't be checked on no certificate.
+        context.check_hostname &= ssl_options["cert_reqs"] != ssl.CERT_NONE
         context.verify_mode = ssl_options["cert_reqs"]
     if "ca_certs" in ssl_options:
         context.load_verify_locations(ssl_options["ca_certs"])
@@ -232,11 +192,9 @@ def ssl_options_to_context(
 
 
 def ssl_wrap_socket(
-    socket: socket.socket,
-    ssl_options: dict[str, Any] | ssl.SSLContext,
-    server_hostname: str | None = None,
-    **kwargs: Any,
-) -> ssl.SSLSocket:
+    socket: socket.socket, ssl_options: dict[str, Any] | ssl.SSLContext,
+    server_hostname: str | None = None, **kwargs: Any,
+) -> ssl.SSLSocket:  # fmt: skip
     """Return `socket` as an SSL socket, which owns the fd from now on."""
     context = ssl_options_to_context(ssl_options, kwargs.get("server_side", False))
     return context.wrap_socket(socket, server_hostname=server_hostname, **kwargs)

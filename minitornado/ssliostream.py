@@ -16,15 +16,17 @@ Tornado 4.4: SSLIOStream in tornado/iostream.py.
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 from typing import Any, ClassVar
 
 from . import netutil
 from .concurrent import Future
 from .ioloop import IOLoop
-from .iostream import WRITE_CHUNK_SIZE, Data, IOStream
+from .iostream import WRITE_CHUNK_SIZE, Data, IOStream, Socket
 from .log import gen_log
+
+# What OpenSSL says of an end in the middle of the encryption: a reset, as any other.
+CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class SSLIOStream(IOStream):
@@ -38,11 +40,10 @@ class SSLIOStream(IOStream):
 
     encrypted: ClassVar[bool] = True
 
-    def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, socket: Socket, *args: Any, **kwargs: Any) -> None:
         self._ssl_options = kwargs.pop("ssl_options", None)
         self._server_hostname: str | None = None
         self._handshake_future: Future[SSLIOStream] | None = None
-        self._handshaken = False
         super().__init__(socket, *args, **kwargs)
         self._connecting = True
         if isinstance(socket, ssl.SSLSocket):
@@ -50,9 +51,8 @@ class SSLIOStream(IOStream):
 
     def connect(self, address: Any, server_hostname: str | None = None) -> Future[IOStream]:
         """Connect and shake hands; resolve with self.  `server_hostname`: whose certificate."""
-        if self._ssl_options is None:
-            self._ssl_options = ssl.create_default_context()
-        self._ssl_options = netutil.ssl_options_to_context(self._ssl_options, server_side=False)
+        options = self._ssl_options or {}
+        self._ssl_options = netutil.ssl_options_to_context(options, server_side=False)
         if self._ssl_options.check_hostname and server_hostname is None:
             raise ValueError("connect() needs server_hostname: whose certificate to expect")
         self._server_hostname = server_hostname
@@ -63,12 +63,12 @@ class SSLIOStream(IOStream):
         if self._handshake_future is not None:
             raise RuntimeError("Already waiting")
         future: Future[SSLIOStream] = Future()
-        if self._handshaken:
-            future.set_result(self)
-        elif self._closed:
+        if self._closed:
             self._fail(future)
-        else:
+        elif self._connecting:
             self._handshake_future = future
+        else:
+            future.set_result(self)
         return future
 
     # ---- the file ----
@@ -79,30 +79,28 @@ class SSLIOStream(IOStream):
         try:
             # A short answer means nothing here: the ssl object may hold another record.  So
             # _maybe_readable stays until OpenSSL itself asks for the socket.
-            chunk: bytes = self.socket.recv(self.read_chunk_size)
-            return chunk
+            return self.socket.recv(self.read_chunk_size)
         except ssl.SSLWantReadError:
             self._maybe_readable = False
             return None
         except ssl.SSLWantWriteError:
             self._add_io_state(IOLoop.WRITE)
             return None
-        except ssl.SSLError as error:
-            raise _as_oserror(error) from error
+        except CUT_SHORT as error:
+            raise ConnectionResetError(*error.args) from error
 
     def write_to_fd(self, data: Data) -> int:
         try:
             # OpenSSL wants a write that it could not finish to be repeated with the same bytes,
             # and no fewer.  In pieces of a fixed size, the first piece is just that.
-            sent: int = self.socket.send(memoryview(data)[:WRITE_CHUNK_SIZE])
-            return sent
+            return self.socket.send(memoryview(data)[:WRITE_CHUNK_SIZE])
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
-        except ssl.SSLError as error:
-            raise _as_oserror(error) from error
+        except CUT_SHORT as error:
+            raise ConnectionResetError(*error.args) from error
 
     def close_fd(self) -> None:
-        if self._handshaken and self.error is None:
+        if not self._connecting and self.error is None:
             # Say goodbye inside the encryption (close_notify): an end that anybody on the way
             # can forge may have cut an answer short.  We don't wait for the reply.
             with contextlib.suppress(OSError, ValueError):
@@ -122,19 +120,17 @@ class SSLIOStream(IOStream):
             if error is not None:
                 gen_log.warning("Connect error on fd %s: %s", self.socket.fileno(), error)
                 return self.close(exc_info=error)
+            # Put the ssl object between us and the connected socket: the same fd, a new owner.
+            self.io_loop.remove_handler(self.socket)
+            self._state = None
             try:
-                self._wrap_client()
+                self.socket = netutil.ssl_wrap_socket(
+                    self.socket, self._ssl_options, self._server_hostname,
+                    do_handshake_on_connect=False,
+                )  # fmt: skip
             except OSError as reset:  # since we asked for its error
                 return self.close(exc_info=reset)
         self._handshake()
-
-    def _wrap_client(self) -> None:
-        """Put the ssl object between us and the connected socket: the same fd, a new owner."""
-        self.io_loop.remove_handler(self.socket)
-        self._state = None
-        self.socket = netutil.ssl_wrap_socket(
-            self.socket, self._ssl_options, self._server_hostname, do_handshake_on_connect=False
-        )
 
     def _handshake(self) -> None:
         """Take the handshake as far as it goes: done, failed, or waiting for READ or WRITE."""
@@ -154,20 +150,15 @@ class SSLIOStream(IOStream):
                 gen_log.warning("SSL Error on %s: %s", self.socket.fileno(), error)
             return self.close(exc_info=error)
         self._connecting = False
-        self._handshaken = True
-        self._tell_connected()
+        futures = self._connect_future, self._handshake_future
+        self._connect_future = self._handshake_future = None
+        for future in futures:
+            if future is not None:
+                future.set_result(self)
         if self._write_buffer:  # written while we shook hands
             self._add_io_state(IOLoop.WRITE)
         # Who reads already has asked for READ, which was forgotten with the plain socket.
         self._handle_read()
-
-    def _tell_connected(self) -> None:
-        connect_future, self._connect_future = self._connect_future, None
-        handshake_future, self._handshake_future = self._handshake_future, None
-        if connect_future is not None:
-            connect_future.set_result(self)
-        if handshake_future is not None:
-            handshake_future.set_result(self)
 
     def _finish_closing(self) -> None:
         future, self._handshake_future = self._handshake_future, None
@@ -176,12 +167,10 @@ class SSLIOStream(IOStream):
         super()._finish_closing()
 
 
-def accept_ssl(
-    connection: socket.socket, context: ssl.SSLContext, options: dict[str, Any]
-) -> SSLIOStream | None:
+def accept_ssl(connection: Socket, context: ssl.SSLContext, *args: Any) -> SSLIOStream | None:
     """Return a stream over an accepted connection; None, and it is closed, if the peer has left.
 
-    `options` are SSLIOStream's.
+    `args` are SSLIOStream's.
     """
     try:
         # A client that has reset the connection by now: wrap_socket would take it for a socket
@@ -191,11 +180,4 @@ def accept_ssl(
     except OSError:
         connection.close()
         return None
-    return SSLIOStream(wrapped, **options)
-
-
-def _as_oserror(error: ssl.SSLError) -> OSError:
-    """Take an end in the middle of the encryption for a reset; the rest is worth a line."""
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return ConnectionResetError(*error.args)
-    return error
+    return SSLIOStream(wrapped, *args)

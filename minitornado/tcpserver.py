@@ -74,9 +74,7 @@ class TCPServer:
         backlog: int = netutil.DEFAULT_BACKLOG, reuse_port: bool = False,
     ) -> None:  # fmt: skip
         """Bind `port`, to be served from `start` on; parameters as for `bind_sockets`."""
-        sockets = netutil.bind_sockets(
-            port, address=address, family=family, backlog=backlog, reuse_port=reuse_port
-        )
+        sockets = netutil.bind_sockets(port, address, family, backlog, reuse_port=reuse_port)
         if self._started:
             self.add_sockets(sockets)
         else:
@@ -97,13 +95,12 @@ class TCPServer:
 
     def stop(self) -> None:
         """Stop listening.  Connections that were accepted go on."""
-        for sock in self._sockets.values():
-            if self.io_loop is not None and sock.fileno() != -1:
+        # What was bound and never started, too: the kernel listens all the same.
+        for sock in [*self._sockets.values(), *self._pending_sockets]:
+            if self.io_loop is not None and self._sockets.get(sock.fileno()) is sock:
                 self.io_loop.remove_handler(sock)
             sock.close()
         self._sockets.clear()
-        for sock in self._pending_sockets:  # bound, never started: the kernel listens all the same
-            sock.close()
         self._pending_sockets.clear()
 
     def handle_stream(self, stream: Any, address: Any) -> object:
@@ -118,40 +115,28 @@ class TCPServer:
             if stream is None:
                 return
             result = self.handle_stream(stream, address)
-            if result is not None and hasattr(result, "__await__"):
-                assert self.io_loop is not None
-                self.io_loop.add_future(
-                    IOLoop.convert_yielded(result), functools.partial(_end_handling, stream)
-                )
+            if hasattr(result, "__await__"):
+                ending = functools.partial(_end_handling, stream)
+                stream.io_loop.add_future(IOLoop.convert_yielded(result), ending)
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
-            # Whoever was to close it never will.
-            if stream is not None:
-                stream.close()
-            else:
-                connection.close()
+            (stream or connection).close()  # whoever was to do it never will
 
     def _make_stream(self, connection: socket.socket) -> BaseIOStream | None:
         """Return a stream over `connection`; None if the peer has left already."""
-        options: dict[str, Any] = {
-            "io_loop": self.io_loop,
-            "max_buffer_size": self.max_buffer_size,
-            "read_chunk_size": self.read_chunk_size,
-        }
+        options = self.io_loop, self.max_buffer_size, self.read_chunk_size
         if self.ssl_options is None:
-            return IOStream(connection, **options)
+            return IOStream(connection, *options)
         from . import ssliostream  # with ssl, which a server without TLS need not load
 
-        return ssliostream.accept_ssl(connection, self.ssl_options, options)
+        return ssliostream.accept_ssl(connection, self.ssl_options, *options)
 
 
 def _end_handling(stream: BaseIOStream, future: Future[Any]) -> None:
     """Let the loop log what an `async def` handle_stream has raised, and close its stream."""
-    try:
-        future.result()
-    except Exception:
+    if future.exception() is not None:
         stream.close()
-        raise
+    future.result()
 
 
 def _check_ssl_files(ssl_options: dict[str, Any]) -> None:
@@ -159,6 +144,5 @@ def _check_ssl_files(ssl_options: dict[str, Any]) -> None:
     if "certfile" not in ssl_options:
         raise KeyError('missing key "certfile" in ssl_options')
     for key in ("certfile", "keyfile"):
-        path = ssl_options.get(key)
-        if path is not None and not os.path.exists(path):
-            raise ValueError(f'{key} "{path}" does not exist')
+        if ssl_options.get(key) and not os.path.exists(ssl_options[key]):
+            raise ValueError(f'{key} "{ssl_options[key]}" does not exist')

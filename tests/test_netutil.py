@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import signal
@@ -130,7 +131,7 @@ def test_two_processes_can_share_a_port_if_both_ask_for_it() -> None:
 
 
 def test_a_platform_without_shared_ports_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(socket, "SO_REUSEPORT")
+    monkeypatch.delattr(_socket, "SO_REUSEPORT")  # where the standard library looks
     with pytest.raises(ValueError, match="SO_REUSEPORT"):
         bind_sockets(0, reuse_port=True)
 
@@ -164,17 +165,16 @@ def test_a_socket_that_cannot_listen_is_closed() -> None:
     sock.close()
     rival = socket.socket()
     rival.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bind = netutil._bind
 
-    def bind_while_the_rival_listens(*args: Any) -> Any:
-        rival.bind(("127.0.0.1", port))
-        bound = bind(*args)
-        rival.listen()
-        return bound
+    class Raced(socket.socket):
+        def bind(self, address: Any) -> None:
+            rival.bind(address)
+            super().bind(address)
+            rival.listen()
 
     before = open_fds()
     with rival, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(netutil, "_bind", bind_while_the_rival_listens)
+        patch.setattr(socket, "socket", Raced)
         with pytest.raises(OSError, match="in use"):
             bind_sockets(port, "127.0.0.1")
         assert open_fds() == before

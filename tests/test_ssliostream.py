@@ -48,7 +48,9 @@ def accepted(
         connection, _address = listener.accept()
     for sock in (peer, connection):  # what is sent is to be there at once
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream = accept_ssl(connection, context, {"io_loop": loop, **options})
+    limits = [options.pop(name, None) for name in ("max_buffer_size", "read_chunk_size")]
+    stream = accept_ssl(connection, context, loop, *limits)
+    assert not options
     assert stream is not None
     try:
         yield stream, peer
@@ -476,7 +478,7 @@ def test_a_connection_that_has_gone_before_it_is_wrapped_gives_no_stream(
         before = open_fds()
         reset(socket.create_connection(listener.getsockname()))
         connection, _address = listener.accept()
-        assert accept_ssl(connection, certificates.server_context(), {"io_loop": io_loop}) is None
+        assert accept_ssl(connection, certificates.server_context(), io_loop) is None
         assert open_fds() == before
 
 

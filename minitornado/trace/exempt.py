@@ -190,8 +190,6 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
     ],
     "netutil": [
         ("bind_unix_socket", SETUP),
-        ("_bind", SETUP),
-        ("bind_sockets.lambda", SETUP),
         ("is_valid_ip", DATA),
         ("ssl_options_to_context", SETUP),
         ("ssl_wrap_socket", PART),
@@ -227,10 +225,7 @@ _FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
         ("_Family.run", SETUP),
     ],
     "ssliostream": [
-        ("SSLIOStream._tell_connected", "calls set_result, which is probed"),
-        ("SSLIOStream._wrap_client", PART),
         ("accept_ssl", PART),
-        ("_as_oserror", DATA),
     ],
     "tcpserver": [
         ("TCPServer.bind", SETUP),
