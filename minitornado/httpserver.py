@@ -208,8 +208,7 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
                 return self.delegate.finish()
             assert self.request is not None, "finish() before headers_received()"
             if self._chunks:
-                self.request.body = b"".join(self._chunks)
-                self._chunks.clear()
+                self.request.body, self._chunks = b"".join(self._chunks), []
                 self.request._parse_body()
             return self.server.request_callback(self.request)  # type: ignore[operator]
         finally:

@@ -107,9 +107,9 @@ _own(
     ('assert self.request is not None, "finish() before headers_received()"',
      "If this fails, it is our own fault, and not the client's."),
     ("if self._chunks:", "Most requests have no body, and are spared what follows."),
-    ('self.request.body = b"".join(self._chunks)', "The tray becomes the body, in one copy."),
-    ("self._chunks.clear()",
-     "The pieces may go. Kept, the body would be in memory twice while your function works."),
+    ('self.request.body, self._chunks = b"".join(self._chunks), []',
+     "The tray becomes the body, in one copy, and is empty. Were the pieces kept, the body would "
+     "be in memory twice while your function works."),
     ("self.request._parse_body()", "If it is a form, take it apart into fields and files."),
     ("return self.server.request_callback(self.request)",
      "**Here your function is called.** What comes back goes back to the connection. From an "
