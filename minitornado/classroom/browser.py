@@ -124,6 +124,8 @@ def _visit(
     try:
         page.goto(url)
         page.wait_for_function(_READY)
+        if screenshots is not None:  # the notebook before this one has left it dark
+            _execute(page, "apputils:change-theme", theme="JupyterLab Light")
         picture("before")
         _execute(page, "notebook:run-all-cells")
         _execute(page, "docmanager:save")
@@ -190,10 +192,15 @@ def _jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
     private = folder / ".jupyter"
     token = secrets.token_hex(16)
     log = folder / ".log.txt"
-    # It would ask in every picture whether it may fetch Jupyter's news.
-    settings = private / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    for name, value in {
+        # It would ask in every picture whether it may fetch Jupyter's news.
+        "apputils-extension/notification": '{"fetchNews": "false"}',
+        # It would leave cells out that were out of sight.
+        "notebook-extension/tracker": '{"windowingMode": "none"}',
+    }.items():
+        path = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(value)
     env = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -197,7 +197,8 @@ def predict(id: str, choice: str | None = None) -> None:
         below += (f"\n<p>{html_of(todo)}</p>\n<details><summary>The answer, computed by running "
                   f"it</summary>{answer}</details>")
     elif in_build():
-        below = f"{question.show_solution()}\n<p>Click on what you believe. Or {html_of(todo)}</p>"
+        below = (f'{question.show_solution()}\n<p style="margin-top:0.6em">Click on what you '
+                 f"believe. Or {html_of(todo)}</p>")
         todo = f"To choose, {todo}"
     else:
         todo = f"To choose, {todo} Until then the answer is locked."

@@ -4,7 +4,7 @@
     ask_order("Q06.5", "What …?", items, run)  events of a trace, to be put in order
 
     quiz("06")                                 shows them
-    quiz("06", "b a c d HABCDEFG")             says of each answer what there is to say
+    quiz("06", "b a c d 81234567")             says of each answer what there is to say
 
 No answer is written down: that of a question comes from its `measure`, an order from the trace
 of `run`, which knows what came first. An event that the trace has not is an error, and the
@@ -17,7 +17,7 @@ import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from string import ascii_uppercase
+from string import ascii_uppercase, digits
 
 from minitornado.classroom import progress
 from minitornado.trace import Event, Trace
@@ -62,7 +62,7 @@ class Item:
 
 @dataclass(eq=False)
 class Order:
-    """Events to be put in order; an answer is their letters, such as "CABD"."""
+    """Events to be put in order; an answer is their digits, such as "3124", or their letters."""
 
     id: str
     text: str
@@ -73,27 +73,29 @@ class Order:
     def named(self) -> dict[str, Item]:
         # By their words: an order that tells nothing, and is the same every time.
         shuffled = sorted(self.items, key=lambda item: item.text)
-        return dict(zip(ascii_uppercase, shuffled, strict=False))
+        # Digits, as long as there are enough: what happens may have a letter for its name.
+        names = digits[1:] if len(shuffled) < 10 else ascii_uppercase
+        return dict(zip(names, shuffled, strict=False))
 
     @cached_property
     def right(self) -> str:
-        """The letters in the order of the trace."""
+        """The names in the order of the trace."""
         trace = self.run()
-        return "".join(sorted(self.named, key=lambda letter: self.named[letter].seq(trace)))
+        return "".join(sorted(self.named, key=lambda name: self.named[name].seq(trace)))
 
     @property
     def listed(self) -> list[str]:
-        return [f"{letter}) {item.text}" for letter, item in self.named.items()]
+        return [f"{name}) {item.text}" for name, item in self.named.items()]
 
     @property
     def hint(self) -> str:
         """How an answer is written."""
-        return f"Write each of the letters {''.join(self.named)} once, in order"
+        return f"Write each of {''.join(self.named)} once, in order"
 
     def read(self, answer: str) -> str | None:
-        """The letters that somebody means by `answer`, None if it is not each of them once."""
-        letters = "".join(answer.upper().split())
-        return letters if sorted(letters) == list(self.named) else None
+        """What somebody means by `answer`, None if it is not each of the names once."""
+        names = "".join(answer.upper().split())
+        return names if sorted(names) == list(self.named) else None
 
     def judge(self, answer: str) -> Judgement:
         """How far an answer is right, and why it goes on otherwise; runs `run`."""
@@ -135,7 +137,7 @@ def items_of(notebook: str) -> list[Asked]:
 def quiz(notebook: str, answers: str | None = None) -> None:
     """Show the quiz of a notebook; with `answers`, one a word, say what is to be said of each.
 
-    A word is a letter, or for an order its letters; "-" leaves one out. Raises QuestionError for
+    A word is a letter, or for an order its digits; "-" leaves one out. Raises QuestionError for
     another number of words, and for one that is no answer.
     """
     items = items_of(notebook)
@@ -179,7 +181,8 @@ def _show(notebook: str, items: Sequence[Asked]) -> None:
     todo = (f'To answer, write `quiz("{notebook}", "{example}")`, with letters of your own, and '
             f"run the cell. {ENOUGH} right ones tick the notebook. In a terminal: "
             f"`python -m minitornado quiz {notebook}`")
-    present("\n".join([*pages, f"<p>{html_of(todo)}</p>"]), "\n".join([*lines, *wrap(todo)]))
+    page = f'<p style="margin-top:1.2em">{html_of(todo)}</p>'
+    present("\n".join([*pages, page]), "\n".join([*lines, *wrap(todo)]))
 
 
 def _read(items: Sequence[Asked], answers: str) -> list[str | None]:

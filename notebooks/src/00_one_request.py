@@ -400,8 +400,10 @@ quiz("00")
 #
 # ## Next
 #
-# The same story one step at a time, with the source beside it; then an answer in five pieces; then
-# a server for your own browser:
+# Notebook 03: what the porter does in one turn, line by line.
+#
+# Before that, if you like: the same story one step at a time, with the source beside it; then an
+# answer in five pieces; then a server for your own browser:
 #
 # ```sh
 # python -m minitornado trace /hello --view step

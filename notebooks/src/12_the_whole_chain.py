@@ -421,9 +421,10 @@ quiz("12")
 #
 # ## Next
 #
-# You have seen it whole. Let it serve a browser of your own, and watch:
+# You have seen it whole. How far are you? Then let it serve a browser of your own, and watch:
 #
 # ```sh
+# python -m minitornado progress
 # python -m minitornado trace /boom --view lanes
 # python -m minitornado serve
 # ```
