@@ -12,6 +12,7 @@ import collections
 import collections.abc
 import json
 import platform
+import ssl
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -49,11 +50,14 @@ def server_of(which: str) -> tuple[str, Ours]:
 
 
 def _lend_old_names() -> None:
-    """Tornado 4 looks for the ABCs where Python had them until 3.9."""
+    """Tornado 4 looks for what Python had until 3.9, and until 3.11; it is lent to it here."""
     lent: Any = collections
     for name in ("MutableMapping", "Mapping", "Callable", "Awaitable"):
         if not hasattr(lent, name):
             setattr(lent, name, getattr(collections.abc, name))
+    of_ssl: Any = ssl
+    if not hasattr(of_ssl, "match_hostname"):
+        of_ssl.match_hostname = None  # for its clients, of which there are none here
 
 
 if __name__ == "__main__":

@@ -177,10 +177,12 @@ def _wrap_inside(recorder: Any, site: Any) -> Any:
     original = site.original
 
     def wrap(function: Any) -> Any:
-        recorder.skip(site)
         if not isinstance(function, Handle):
             return original(function)
-        function._call = original(function._call)
+        inside = original(function.function)
+        if inside is not function.function:
+            inside.__wrapped__ = function.function
+            function.function = inside
         return function
 
     return wrap
@@ -212,6 +214,7 @@ def _poll_loop() -> tuple[Row, ...]:
 
 def _runner_coroutine(function: Any) -> Any:
     """Return the generator whose Runner is taken further by calling `function`, a closure of it."""
+    function = getattr(function, "__wrapped__", function)
     for cell in getattr(function, "__closure__", None) or ():
         runner = cell.cell_contents
         if type(runner).__name__ == "Runner":
