@@ -44,9 +44,7 @@ _RESPONSE_LINE = re.compile(r"(HTTP/1\.[0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\x
 
 # uri-host [":" port], RFC 9110 §7.2: [IPv6], or a name or IPv4 address (with percent escapes).
 # A comma would be legal in a name, and is never there: it is what joins two Host fields.
-_HOST = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
-)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w\-.~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::\d*)?", re.A)
 
 
 class HTTPInputError(Exception):
@@ -135,8 +133,7 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def get_list(self, name: str) -> list[str]:
         """Return the values of all fields of this name, in order; [] if there is none."""
-        name = _normalize_name(name)
-        return [value for field, value in self.get_all() if field == name]
+        return [value for field, value in self.get_all() if field == _normalize_name(name)]
 
     def get_all(self) -> Iterator[tuple[str, str]]:
         """Yield (name, value) of every field; a name that came twice is yielded twice."""

@@ -33,11 +33,6 @@ NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # How long we leave the door shut then, in seconds.
 NO_ROOM_PAUSE = 1.0
 
-# What may stand in a dict of ssl_options.
-SSL_OPTIONS = {
-    "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers", "ssl_version", "alpn_protocols",
-}  # fmt: skip
-
 AcceptCallback = Callable[[socket.socket, Any], object]
 
 
@@ -66,7 +61,8 @@ def bind_sockets(
                     (host, wanted, *rest), family=af, backlog=backlog, reuse_port=reuse_port
                 )
             except OSError as error:
-                # "localhost" is ::1 too, in containers that have no IPv6.
+                # The kernel knows no IPv6; or it does, and "localhost" is ::1 too, but in a
+                # container that has no such address.
                 no_localhost = host == "::1" and error.errno == errno.EADDRNOTAVAIL
                 if error.errno != errno.EAFNOSUPPORT and not no_localhost:
                     raise
@@ -168,26 +164,27 @@ def ssl_options_to_context(
 
     if isinstance(ssl_options, ssl.SSLContext):
         return ssl_options
-    if unknown := set(ssl_options) - SSL_OPTIONS:
-        raise ValueError(f"unknown ssl_options: {', '.join(sorted(unknown))}")
+    options = dict(ssl_options)
+    certfile, keyfile = options.pop("certfile", None), options.pop("keyfile", None)
     if server_side is None:
-        server_side = "certfile" in ssl_options
+        server_side = certfile is not None
     protocol = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
-    context = ssl.SSLContext(ssl_options.get("ssl_version") or protocol)
-    if "certfile" in ssl_options:
-        context.load_cert_chain(ssl_options["certfile"], ssl_options.get("keyfile"))
-    if "cert_reqs" in ssl_options:
-        # A name can't be checked on no certificate.
-        context.check_hostname &= ssl_options["cert_reqs"] != ssl.CERT_NONE
-        context.verify_mode = ssl_options["cert_reqs"]
-    if "ca_certs" in ssl_options:
-        context.load_verify_locations(ssl_options["ca_certs"])
-    elif not server_side and context.verify_mode != ssl.CERT_NONE:
+    context = ssl.SSLContext(options.pop("ssl_version", None) or protocol)
+    if certfile is not None:
+        context.load_cert_chain(certfile, keyfile)
+    cert_reqs = options.pop("cert_reqs", context.verify_mode)
+    context.check_hostname &= cert_reqs != ssl.CERT_NONE  # no certificate, no name to check
+    context.verify_mode = cert_reqs
+    if ca_certs := options.pop("ca_certs", None):
+        context.load_verify_locations(ca_certs)
+    elif not server_side and cert_reqs != ssl.CERT_NONE:
         context.load_default_certs()
-    if "ciphers" in ssl_options:
-        context.set_ciphers(ssl_options["ciphers"])
-    if "alpn_protocols" in ssl_options:
-        context.set_alpn_protocols(ssl_options["alpn_protocols"])
+    if ciphers := options.pop("ciphers", None):
+        context.set_ciphers(ciphers)
+    if alpn_protocols := options.pop("alpn_protocols", None):
+        context.set_alpn_protocols(alpn_protocols)
+    if options:
+        raise ValueError(f"unknown ssl_options: {', '.join(sorted(options))}")
     return context
 
 
