@@ -20,7 +20,7 @@ from minitornado import gen
 from minitornado.classroom import nb00
 from minitornado.classroom.exercises.catalog import Course
 from minitornado.classroom.nb00 import pictures, questions, real, scenarios
-from minitornado.classroom.real import ask
+from minitornado.compare import compare
 from minitornado.ioloop import IOLoop
 from minitornado.trace import tracing
 from minitornado.trace.views.lanes import LANES
@@ -186,8 +186,9 @@ def test_a_picture_says_in_its_twin_what_it_says(draw, monkeypatch):
 
 
 def test_the_real_tornado_is_as_the_prose_says(trace):
-    ours, theirs = real.count(trace), ask(real.PROGRAM)
-    assert theirs.pop("the body") == "hello"
+    [asked] = compare(["get"])
+    ours, theirs = real.count(trace), real.count(asked.theirs.trace)
+    assert asked.theirs.received["c1"].endswith("\r\n\r\nhello")
     assert ours.keys() == theirs.keys()
     glances = "turns with a mere glance"
     assert theirs.pop(glances) > ours.pop(glances) == 0

@@ -1,7 +1,8 @@
 """The real one: what the Tornado that Jupyter runs on does in the same scenario, beside ours.
 
-It runs in a process of its own, by a program `nbNN/tornado6.py` that prints what it found as JSON:
-in a kernel's process Tornado serves the kernel.
+It runs in a process of its own: by `compare`, or, for what none of its scenarios has, by a program
+`nbNN/tornado6.py` that prints what it found as JSON.  In a kernel's process Tornado serves the
+kernel.
 """
 
 from __future__ import annotations

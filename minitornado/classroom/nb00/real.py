@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from minitornado.compare import compare
 from minitornado.trace import Trace
 from minitornado.trace.views import Turns
 
 from .. import real
 from . import scenarios
 
-PROGRAM = Path(__file__).with_name("tornado6.py")
-
 
 def beside_tornado(trace: Trace) -> None:
     """Show what `trace` gave beside what the real Tornado gives for the same browser."""
-    ours, theirs = count(trace), real.ask(PROGRAM)
+    [asked] = compare(["get"])
+    ours, theirs = count(trace), count(asked.theirs.trace)
     said = {name: told(name, value, theirs[name]) for name, value in ours.items()}
     real.show_beside(ours, said, "until the answer is out")
 
 
 def count(trace: Trace) -> dict[str, Any]:
-    """What is counted, of a trace of ours, under the words of the table."""
+    """What is counted, of a trace of either, under the words of the table."""
     turns = list(Turns(trace, 1, scenarios.turns(trace)).turns)
     asleep = sum(turn.slept for turn in turns)
     return {
