@@ -115,12 +115,13 @@ class HTTPHeaders(MutableMapping[str, str]):
         #: {name as it is usually written: value, or values joined with commas}; to be read only.
         self.fields: dict[str, str] = {}
         self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
-        if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
+        # What has it is an HTTPHeaders; isinstance() is slow for an abstract base.
+        if len(args) == 1 and not kwargs and hasattr(args[0], "_as_list"):
             self.fields = args[0].fields.copy()
             self._as_list = {name: values.copy() for name, values in args[0]._as_list.items()}
         elif args or kwargs:
             for name, value in dict(*args, **kwargs).items():
-                self[name] = value
+                self.fields[_normalize_name(name)] = value
 
     def add(self, name: str, value: str) -> None:
         """Add a field, beside those of the same name."""

@@ -119,6 +119,15 @@ def test_headers_are_made_as_a_dict_is() -> None:
     assert dict(HTTPHeaders(a="1")) == {"A": "1"}
     assert dict(HTTPHeaders([("b", "2")], c="3")) == {"B": "2", "C": "3"}
     assert dict(HTTPHeaders(HTTPHeaders(a="1"), b="2")) == {"A": "1", "B": "2"}
+    assert dict(HTTPHeaders({"a": "1", "A": "2"})) == {"A": "2"}
+
+
+def test_headers_made_of_headers_of_a_subclass_keep_repeated_fields() -> None:
+    class Mine(HTTPHeaders):
+        pass
+
+    headers = HTTPHeaders(Mine.parse("Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n"))
+    assert headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
 @pytest.mark.parametrize("line", [
