@@ -6,12 +6,11 @@ And the test of the test: a table from which a probe was taken is found out, for
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import importlib
-import inspect
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from tls import Certificates
@@ -23,9 +22,11 @@ from minitornado.demo.application import application
 from minitornado.httpserver import HTTPServer
 from minitornado.trace import Trace, drive, tracing
 from minitornado.trace.audit import auditing
-from minitornado.trace.exempt import EXEMPT
+from minitornado.trace.exempt import patterns
 from minitornado.trace.probes import Receives, Row, Table
 from minitornado.trace.tables import MINITORNADO
+
+EXEMPT = MINITORNADO.exempt
 
 pytestmark = pytest.mark.deadline(120)
 
@@ -80,20 +81,37 @@ def test_the_auditor_sees_what_it_must_see() -> None:
     assert sum(auditor.calls.values()) > 400
 
 
-def test_an_exemption_is_for_a_function_that_exists_and_has_no_probe() -> None:
-    rows = {row.path for row in MINITORNADO.rows}
-    gone = []
-    for path in EXEMPT:
-        assert path not in rows
-        module, _, attribute = path.partition(":")
-        owner: Any = importlib.import_module(module)
-        for name in attribute.split("."):
-            if name == "lambda" or name.startswith("<") or inspect.isfunction(owner):
-                break  # inside of a function
-            if not hasattr(owner, name):
-                gone.append(path)
-            owner = getattr(owner, name, None)
-    assert gone == []
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring: from Python 3.12 on")
+@pytest.mark.parametrize("name", ["two", "chunked", "slow", "delegate", "boom"])
+def test_monitoring_and_setprofile_count_the_same(name: str) -> None:
+    audit(name)  # fills the caches of parsed lines: a call that is saved is not counted
+    rows = tuple(row for row in MINITORNADO.rows if not row.path.endswith("_read_to_buffer"))
+    verdicts = []
+    for monitoring in (False, True):
+        table = dataclasses.replace(MINITORNADO, rows=rows)
+        with tracing(table=table) as trace, auditing(monitoring=monitoring) as auditor:
+            play(name, *((Application(), DELEGATE) if name == "delegate" else (app, None)))
+        calls = {key: number for key, number in auditor.calls.items() if key[1] != "_date_line"}
+        calls.pop(("minitornado.httputil", "format_timestamp"), None)  # once a second
+        verdicts.append((calls, auditor.unexplained(trace)))
+    assert verdicts[0] == verdicts[1]
+    assert len(verdicts[0][1]) == 1 and "_read_to_buffer was called" in verdicts[0][1][0]
+
+
+def test_every_exemption_is_for_a_function_that_exists_and_has_no_probe() -> None:
+    unused = [
+        pattern
+        for pattern, reason in patterns()
+        if not any(EXEMPT[path] == reason for path in fnmatch.filter(EXEMPT, pattern))
+    ]
+    assert unused == []
+    assert not {row.path for row in MINITORNADO.rows} & set(EXEMPT)
+
+
+def test_whole_modules_are_exempt_only_where_no_stream_and_no_loop_is_known() -> None:
+    for module in [how.removesuffix(":*") for how, _ in patterns() if how.endswith(":*")]:
+        names = set(vars(importlib.import_module(module)))
+        assert not names & {"socket", "ioloop", "IOLoop", "iostream", "IOStream", "gen"}
 
 
 def test_a_call_without_probe_and_exemption_is_found() -> None:

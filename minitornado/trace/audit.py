@@ -1,8 +1,9 @@
 """Audit: does the trace miss a function?  Python itself is asked.
 
-`sys.setprofile` tells of every call that the interpreter makes.  It could be no tracer: it
-sees no result of a call into C, and knows no cause.  But it forgets nothing.  So while a
-trace is recorded, an Auditor counts, and afterwards the two are compared:
+`sys.monitoring`, or before Python 3.12 `sys.setprofile`, tells of every call that the
+interpreter makes.  It could be no tracer: it sees no result of a call into C, and knows no
+cause.  But it forgets nothing.  So while a trace is recorded, an Auditor counts, and
+afterwards the two are compared:
 
     a probed function      was called as often as the trace says
     a callable that ran    likewise: closures, through their Handles
@@ -21,9 +22,9 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType
+from types import BuiltinMethodType, CodeType, FrameType, MethodDescriptorType
 from typing import Any
 
 from .events import Trace
@@ -55,39 +56,86 @@ OUTSIDE = frozenset(
 Key = tuple[str, str]  # module, qualified name
 
 
-class Auditor:
-    """Counts what is called while a trace is recorded: in this thread, and those it starts."""
+_monitoring: Any = getattr(sys, "monitoring", None)  # since Python 3.12
 
-    def __init__(self, tracer: Tracer) -> None:
+# What is told of by which events; those of the last two rows are told of by setprofile as one.
+_EVENTS = {
+    "CALL": "c_call", "PY_START": "call", "PY_RESUME": "call", "PY_THROW": "call",
+    "PY_RETURN": "return", "PY_YIELD": "return", "PY_UNWIND": "return",
+}  # fmt: skip
+
+# These can't be switched off for one place in the code.
+_EVERYWHERE = ("PY_THROW", "PY_UNWIND")
+
+
+class Auditor:
+    """Counts what is called while a trace is recorded: in this thread, and those it starts.
+
+    `monitoring`: by `sys.monitoring`, and not by `sys.setprofile`; both count the same.
+    """
+
+    def __init__(self, tracer: Tracer, monitoring: bool = _monitoring is not None) -> None:
         self.tracer = tracer
         names = {*tracer.table.layers, *(module for module, _name in OUTSIDE)}
-        self.modules = {_file_of(name) for name in names} | ON_THE_WAY
-        self._threads: list[_Count] = []
+        self.modules = {*map(_file_of, names), *ON_THE_WAY}
+        self._monitoring = monitoring
+        self._threads: dict[int, _Count] = {}
 
     def __enter__(self) -> Auditor:
-        threading.setprofile(self._enter_thread)
-        self._enter_thread()
+        if self._monitoring:
+            _monitoring.use_tool_id(_monitoring.PROFILER_ID, __name__)
+            _monitoring.restart_events()  # what another audit has switched off
+            for name, kind in _EVENTS.items():
+                _monitoring.register_callback(
+                    _monitoring.PROFILER_ID, getattr(_monitoring.events, name),
+                    self._callback(kind, None if name in _EVERYWHERE else _monitoring.DISABLE),
+                )  # fmt: skip
+            wanted = [getattr(_monitoring.events, name) for name in _EVENTS]
+            _monitoring.set_events(_monitoring.PROFILER_ID, sum(wanted))
+        else:
+            threading.setprofile(self._enter_thread)
+            self._enter_thread()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        sys.setprofile(None)
-        threading.setprofile(None)
+        if self._monitoring:
+            _monitoring.set_events(_monitoring.PROFILER_ID, 0)
+            _monitoring.free_tool_id(_monitoring.PROFILER_ID)
+        else:
+            sys.setprofile(None)
+            threading.setprofile(None)
 
     def _enter_thread(self, *call: object) -> None:
-        count = _Count(self)
-        self._threads.append(count)
-        sys.setprofile(count)
+        sys.setprofile(self._count())
+
+    def _count(self) -> _Count:
+        """Return the counter of the calling thread."""
+        return self._threads.setdefault(threading.get_ident(), _Count(self))
+
+    def _callback(self, kind: str, elsewhere: Any) -> Callable[..., Any]:
+        """Return what is called for events of a kind: (code, offset, and of a call: of whom).
+
+        `elsewhere`: what it returns in code that is nobody's business here.
+        """
+
+        def tell(code: CodeType, _offset: int, *args: Any) -> Any:
+            file = code.co_filename
+            if file not in self.modules and not file.startswith(HERE):
+                return elsewhere
+            return self._count()(sys._getframe(1), kind, *args[: 2 if kind == "c_call" else 1])
+
+        return tell
 
     @property
     def calls(self) -> Counter[Key]:
         """How often each function was called."""
-        return sum((count.calls for count in self._threads), Counter())
+        return sum((count.calls for count in self._threads.values()), Counter())
 
     def unexplained(self, trace: Trace) -> list[str]:
         """Return what was called more or less often than the trace tells, in sentences."""
         told, calls = _told(self.tracer, trace), self.calls
         rows = {(row.module, row.attribute) for row in self.tracer.table.rows}
-        methods = {key for count in self._threads for key in count.methods}
+        methods = {key for count in self._threads.values() for key in count.methods}
         exempt, layers = self.tracer.table.exempt, self.tracer.table.layers
         found = []
         for key, count in sorted(calls.items()):
@@ -116,7 +164,9 @@ class _Count:
         self._recorder = auditor.tracer.recorder
         self._watching: FrameType | None = None  # the tracer's own frame that is at work
 
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+    def __call__(
+        self, frame: FrameType, event: str, arg: Any = None, receiver: Any = None
+    ) -> None:
         if self._watching is not None:
             if event == "return" and frame is self._watching:
                 self._watching = None
@@ -133,10 +183,18 @@ class _Count:
                 self.calls[key] += 1
                 if "<locals>" not in code.co_qualname:
                     self.methods.add(key)
-        elif event == "c_call" and file in self._modules and arg.__name__ in C_SYSCALLS:
-            sock = getattr(arg, "__self__", None)
-            if isinstance(sock, socket.socket) and not self._recorder.lane().muted:
-                self.calls["socket", f"socket.{arg.__name__}"] += 1
+        elif event == "c_call" and file in self._modules:
+            self._count_c_call(arg, receiver)
+
+    def _count_c_call(self, function: Any, receiver: Any) -> None:
+        """Count a call of a function in C; sys.monitoring tells of those in Python as well."""
+        if isinstance(function, BuiltinMethodType):  # a bound method; its receiver is known
+            receiver = function.__self__
+        elif not isinstance(function, MethodDescriptorType):
+            return
+        called = isinstance(receiver, socket.socket) and function.__name__ in C_SYSCALLS
+        if called and not self._recorder.lane().muted:
+            self.calls["socket", f"socket.{function.__name__}"] += 1
 
     def _is_the_programs(self, code: CodeType) -> bool:
         lane = self._recorder.lane()
@@ -167,12 +225,12 @@ def _told(tracer: Tracer, trace: Trace) -> Counter[Key]:
 
 
 @contextmanager
-def auditing() -> Iterator[Auditor]:
-    """Audit the active tracer while the block runs, in this thread."""
+def auditing(**options: Any) -> Iterator[Auditor]:
+    """Audit the active tracer while the block runs, in this thread.  Options are Auditor's."""
     tracer = Tracer.active
     if tracer is None:
         raise RuntimeError("there is no trace to audit: start one first")
-    with Auditor(tracer) as auditor:
+    with Auditor(tracer, **options) as auditor:
         yield auditor
 
 

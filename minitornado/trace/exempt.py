@@ -2,249 +2,130 @@
 
 The auditor finds any function that is called, and neither probed nor listed here.  What an
 application may call is listed as well: how it reads its request is its own business.
+
+A reason stands over those that it holds for: `module: name ...`, with * for any characters.
+The first that fits is the reason.  Whole modules are listed under one reason only, that they
+know no stream and no loop; they can't, for they import none (tests/test_layers.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
+import inspect
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
+from types import CodeType
 
-ASKS = "answers a question, and changes nothing"
-MAKES = "only keeps its arguments; whoever makes the object is probed"
-DATA = "works on text or bytes it is given, and knows no stream and no loop"
-PART = "a part of the function that calls it, which is probed"
-RING = "the ring of the loop itself: polls, and runs that Handles bracket, are its events"
-SETUP = "prepares something before the first turn"
-PASSES = "passes on to the next delegate, whose methods are probed"
-ABSTRACT = "does nothing; an application's own is probed"
+from .names import readable
 
-_FUNCTIONS: dict[str, Iterable[tuple[str, str]]] = {
-    "concurrent": [
-        ("Future.running", ASKS),
-        ("Future.cancel", ASKS),
-        ("Future.cancelled", ASKS),
-        ("Future.__init__", MAKES),
-        ("Future.__await__", "the coroutine that awaits has segments, which say what it waits for"),
-        ("Future.done", ASKS),
-        ("Future.result", ASKS),
-        ("Future.exception", ASKS),
-        ("Future.exc_info", ASKS),
-        ("Future._retrieve", PART),
-        ("Future._run_callbacks", "calls Handles, which write their runs"),
-        ("Future.set_exc_info", "calls set_exception, which is probed"),
-        ("Future.__repr__", ASKS),
-        ("_UnretrievedException.__init__", MAKES),
-        ("_UnretrievedException.__del__", "runs when the garbage collector likes"),
-        ("chain_future.copy", "runs through a Handle; of a Future of another thread, by itself"),
-        ("chain_future", "calls add_done_callback, which is probed"),
-        ("is_future", ASKS),
-    ],
-    "gen": [
-        ("Return.__init__", MAKES),
-        ("coroutine", SETUP),
-        ("Runner.__init__", "calls run, which is probed"),
-        ("Runner._convert", PART),
-        ("_Moment.__await__", "the coroutine that awaits has segments"),
-        ("_without_runner", PART),
-        ("_when_done", "calls add_done_callback, which is probed"),
-        ("convert_yielded", "makes a Runner, whose run is probed"),
-        ("maybe_future", ASKS),
-        ("multi", "calls add_done_callback, which is probed"),
-        ("multi.finish", PART),
-    ],
-    "http1connection": [
-        ("_GzipMessageDelegate.__init__", MAKES),
-        ("_GzipMessageDelegate.headers_received", PASSES),
-        ("_GzipMessageDelegate.data_received", PASSES),
-        ("_GzipMessageDelegate._unpack", PART),
-        ("_GzipMessageDelegate._decompress", DATA),
-        ("_GzipMessageDelegate.finish", PASSES),
-        ("_GzipMessageDelegate.on_connection_close", PASSES),
-        ("HTTP1Connection.set_body_timeout", MAKES),
-        ("HTTP1Connection.set_max_body_size", MAKES),
-        ("_unfinished_head", DATA),
-        ("_without_framing", DATA),
-        ("HTTP1Connection._check_body_size", ASKS),
-        ("HTTP1Connection._format_chunk", PART),
-        ("HTTP1Connection._format_head", PART),
-        ("HTTP1Connection._write", PART),
-        ("HTTP1Connection.idle", ASKS),
-        ("HTTP1ConnectionParameters.__init__", SETUP),
-        ("HTTP1ServerConnection.close_if_idle", "calls close, which is probed"),
-        ("_Deadline.__init__", MAKES),
-        ("_Deadline._sleep", "calls call_at, which is probed"),
-        ("_date_line", DATA),
-    ],
-    "http1parser": [
-        ("_to_origin_form", DATA),
-        ("ReadLines.__init__", MAKES),
-        ("ReadLines.find_end", DATA),
-        ("framing", DATA),
-        ("check_trailer_line", DATA),
-        ("_body_length", DATA),
-        ("_can_keep_alive", DATA),
-        ("_check_host", DATA),
-    ],
-    "httpserver": [
-        ("HTTPServer.__init__", SETUP),
-        ("_ServerRequestAdapter._cleanup", PART),
-        ("_HTTPRequestContext.__str__", ASKS),
-    ],
-    "httputil": [
-        ("HTTPMessageDelegate.headers_received", ABSTRACT),
-        ("HTTPMessageDelegate.data_received", ABSTRACT),
-        ("HTTPMessageDelegate.finish", ABSTRACT),
-        ("HTTPMessageDelegate.on_connection_close", ABSTRACT),
-        ("HTTPServerConnectionDelegate.on_close", ABSTRACT),
-        ("HTTPHeaders.__delitem__", DATA),
-        ("HTTPHeaders.__iter__", DATA),
-        ("HTTPHeaders.__len__", DATA),
-        ("HTTPHeaders.__repr__", DATA),
-        ("HTTPHeaders.__str__", DATA),
-        ("HTTPHeaders.add", DATA),
-        ("HTTPHeaders.copy", DATA),
-        ("HTTPHeaders.get_all", DATA),
-        ("HTTPHeaders.get_list", DATA),
-        ("HTTPHeaders.parse", DATA),
-        ("HTTPServerRequest.arguments", DATA),
-        ("HTTPServerRequest.cookies", DATA),
-        ("HTTPServerRequest.query_arguments", DATA),
-        ("HTTPServerRequest.__repr__", ASKS),
-        ("HTTPServerRequest.full_url", ASKS),
-        ("HTTPServerRequest.get_ssl_certificate", ASKS),
-        ("HTTPServerRequest.request_time", ASKS),
-        ("HTTPServerRequest.supports_http_1_1", ASKS),
-        ("HTTPServerRequest.write", "calls the connection's write, which is probed"),
-        ("HTTPServerRequest.finish", "calls the connection's finish, which is probed"),
-        ("HTTPFile.__getattr__", ASKS),
-        ("HTTPFile.__setattr__", MAKES),
-        ("_add_arguments", DATA),
-        ("_decode_extended", DATA),
-        ("_parse_parameters", DATA),
-        ("_parse_part", DATA),
-        ("_unquote_cookie", DATA),
-        ("parse_body_arguments", DATA),
-        ("parse_cookie", DATA),
-        ("parse_multipart_form_data", DATA),
-        ("parse_qs_bytes", DATA),
-        ("parse_response_start_line", DATA),
-        ("split_host_and_port", DATA),
-        ("url_concat", DATA),
-        ("HTTPHeaders.__contains__", DATA),
-        ("HTTPHeaders.__getitem__", DATA),
-        ("HTTPHeaders.__init__", DATA),
-        ("HTTPHeaders.__setitem__", DATA),
-        ("HTTPHeaders.format_lines", DATA),
-        ("HTTPHeaders.get", DATA),
-        ("HTTPHeaders.parse_line", DATA),
-        ("HTTPHeaders.parse_lines", DATA),
-        ("HTTPInputError.__init__", MAKES),
-        ("HTTPServerRequest._parse_body", DATA),
-        ("_normalize_name", DATA),
-        ("_parse_line", DATA),
-        ("format_timestamp", DATA),
-        ("is_valid_host", DATA),
-        ("parse_request_start_line", DATA),
-    ],
-    "ioloop": [
-        ("IOLoop.clear_current", SETUP),
-        ("IOLoop.clear_instance", SETUP),
-        ("IOLoop.install", SETUP),
-        ("IOLoop.initialized", ASKS),
-        ("IOLoop.close_fd", PART),
-        ("PeriodicCallback.is_running", ASKS),
-        ("IOLoop.__init__", SETUP),
-        ("IOLoop.start", RING),
-        ("IOLoop._work", RING),
-        ("IOLoop._wait", RING),
-        ("IOLoop._run", RING),
-        ("IOLoop._watch_result", RING),
-        ("IOLoop._handle_unknown", "writes a line into the log, about an fd of the parent's"),
-        ("IOLoop._pop_due_timeouts", RING),
-        ("IOLoop._seconds_to_sleep", RING),
-        ("IOLoop._check_startable", RING),
-        ("IOLoop.current", ASKS),
-        ("IOLoop.instance", ASKS),
-        ("IOLoop.make_current", SETUP),
-        ("IOLoop.run_sync", "calls add_callback and start; what it runs, a Handle brackets"),
-        ("IOLoop.split_fd", ASKS),
-        ("PeriodicCallback.__init__", MAKES),
-        ("PeriodicCallback._schedule_next", "calls call_at, which is probed"),
-        ("PeriodicCallback.start", "calls call_at, which is probed"),
-        ("PeriodicCallback.stop", "calls remove_timeout, which is probed"),
-        ("_Timeout.__init__", MAKES),
-        ("_best_poller", SETUP),
-        ("_set_wakeup_fd", SETUP),
-    ],
-    "iostream": [
-        ("IOStream.__repr__", ASKS),
-        ("BaseIOStream.__init__", PART),
-        ("BaseIOStream._fail", PART),
-        ("BaseIOStream.at_eof", ASKS),
-        ("BaseIOStream.pending", ASKS),
-        ("BaseIOStream.closed", ASKS),
-        ("BaseIOStream.reading", ASKS),
-        ("BaseIOStream.writing", ASKS),
-        ("IOStream.fileno", ASKS),
-        ("IOStream.get_fd_error", ASKS),
-        ("StreamClosedError.__init__", MAKES),
-    ],
-    "netutil": [
-        ("bind_unix_socket", SETUP),
-        ("is_valid_ip", DATA),
-        ("ssl_options_to_context", SETUP),
-        ("ssl_wrap_socket", PART),
-    ],
-    "pending_read": [
-        ("ReadBytes.__init__", MAKES),
-        ("ReadBytes.find_end", DATA),
-        ("ReadUntil.__init__", MAKES),
-        ("ReadUntil.find_end", DATA),
-        ("ReadUntilRegex.__init__", MAKES),
-        ("ReadUntilRegex.find_end", DATA),
-        ("ReadUntilClose.find_end", DATA),
-        ("_check_max_bytes", DATA),
-    ],
-    "poller": [
-        ("EpollPoller.__init__", SETUP),
-        ("EpollPoller.close", "at the end of the loop"),
-        ("EpollPoller.fileno", ASKS),
-        ("SelectPoller.__init__", SETUP),
-        ("SelectPoller.close", "at the end of the loop"),
-        ("SelectPoller.fileno", ASKS),
-        ("best_poller", SETUP),
-    ],
-    "process": [
-        ("cpu_count", ASKS),
-        ("task_id", ASKS),
-        ("fork_processes", SETUP),
-        ("_Family.__init__", SETUP),
-        ("_Family._bury", SETUP),
-        ("_Family._handle_signal", SETUP),
-        ("_Family._stop", SETUP),
-        ("_Family._told_to_stop", SETUP),
-        ("_Family.run", SETUP),
-    ],
-    "ssliostream": [
-        ("accept_ssl", PART),
-    ],
-    "tcpserver": [
-        ("TCPServer.bind", SETUP),
-        ("TCPServer.start", SETUP),
-        ("_check_ssl_files", SETUP),
-        ("_end_handling", "ends what handle_stream began; runs through a Handle"),
-        ("TCPServer.__init__", SETUP),
-        ("TCPServer.add_socket", "calls add_sockets, which is probed"),
-    ],
-    "waker": [
-        ("Waker.__init__", SETUP),
-        ("Waker.close", "at the end of the loop"),
-        ("Waker.fileno", ASKS),
-        ("Waker.write_fileno", ASKS),
-    ],
-}
+_REASONS = """
+the coroutine that awaits has segments, which say what it waits for
+    concurrent: Future.__await__
+    gen: _Moment.__await__
+runs when the garbage collector likes
+    concurrent: *.__del__
+calls others that are probed: run, close, call_at, add_callback, set_result, ...
+    concurrent: Future.set_exc_info chain_future
+    gen: Runner.__init__ _when_done convert_yielded multi
+    http1connection: HTTP1ServerConnection.close_if_idle _Deadline._sleep
+    httputil: HTTPServerRequest.write HTTPServerRequest.finish
+    ioloop: IOLoop.run_sync PeriodicCallback._schedule_next PeriodicCallback.start
+    ioloop: PeriodicCallback.stop
+    tcpserver: TCPServer.add_socket
+calls Handles, or is called through one, and those write their runs
+    concurrent: Future._run_callbacks chain_future.copy
+    tcpserver: _end_handling
+passes on to the next delegate, whose methods are probed
+    http1connection: _GzipMessageDelegate.headers_received _GzipMessageDelegate.data_received
+    http1connection: _GzipMessageDelegate.finish _GzipMessageDelegate.on_connection_close
+works on text or bytes it is given, and knows no stream and no loop
+    httputil: *
+    http1parser: *
+    pending_read: *
+    http1connection: _GzipMessageDelegate._decompress _unfinished_head _without_framing _date_line
+    netutil: is_valid_ip
+the ring of the loop itself: polls, and runs that Handles bracket, are its events
+    ioloop: IOLoop.start IOLoop._work IOLoop._wait IOLoop._run IOLoop._watch_result
+    ioloop: IOLoop._pop_due_timeouts IOLoop._seconds_to_sleep IOLoop._check_startable
+writes a line into the log, about an fd of the parent's
+    ioloop: IOLoop._handle_unknown
+prepares something before the first turn, or ends it after the last
+    gen: coroutine
+    ioloop: IOLoop.clear_current IOLoop.clear_instance IOLoop.install IOLoop.make_current
+    ioloop: _best_poller _set_wakeup_fd
+    netutil: bind_unix_socket ssl_options_to_context
+    poller: best_poller *.close
+    process: fork_processes _Family.*
+    tcpserver: TCPServer.bind TCPServer.start _check_ssl_files
+    waker: Waker.close
+a part of the function that calls it, which is probed
+    concurrent: Future._retrieve
+    gen: Runner._convert _without_runner multi.finish
+    http1connection: _GzipMessageDelegate._unpack HTTP1Connection._write
+    http1connection: HTTP1Connection._format_chunk HTTP1Connection._format_head
+    httpserver: _ServerRequestAdapter._cleanup
+    ioloop: IOLoop.close_fd
+    iostream: BaseIOStream._fail
+    netutil: ssl_wrap_socket
+    ssliostream: accept_ssl
+only keeps its arguments; whoever makes the object is probed
+    *: *.__init__
+    http1connection: HTTP1Connection.set_body_timeout HTTP1Connection.set_max_body_size
+answers a question, and changes nothing
+    *: *.__repr__ *.__str__ *.fileno
+    concurrent: Future.running Future.cancel Future.cancelled Future.done Future.result
+    concurrent: Future.exception Future.exc_info is_future
+    gen: maybe_future
+    http1connection: HTTP1Connection._check_body_size HTTP1Connection.idle
+    ioloop: IOLoop.initialized IOLoop.current IOLoop.instance IOLoop.split_fd
+    ioloop: PeriodicCallback.is_running
+    iostream: BaseIOStream.at_eof BaseIOStream.pending BaseIOStream.closed
+    iostream: BaseIOStream.reading BaseIOStream.writing IOStream.get_fd_error
+    process: cpu_count task_id
+    waker: Waker.write_fileno
+"""
 
-EXEMPT = {
-    f"minitornado.{module}:{name}": reason
-    for module, functions in _FUNCTIONS.items()
-    for name, reason in functions
-}
+
+def exempt(modules: Iterable[str], probed: Collection[str]) -> dict[str, str]:
+    """Return {"module:name": reason} of the functions in `modules` that are not `probed`."""
+    return {
+        path: reason
+        for path in (f"{module}:{name}" for module in modules for name in _functions(module))
+        if path not in probed
+        for reason in [next((why for how, why in patterns() if fnmatchcase(path, how)), None)]
+        if reason is not None
+    }
+
+
+def patterns() -> Iterator[tuple[str, str]]:
+    """Yield ("package.module:name", reason), in their order; names may have a * in them."""
+    reason = ""
+    for line in _REASONS.strip().splitlines():
+        module, _, names = line.strip().partition(": ")
+        if not line.startswith(" "):
+            reason = line
+        else:
+            yield from ((f"minitornado.{module}:{name}", reason) for name in names.split())
+
+
+def _functions(module: str) -> Iterator[str]:
+    """Yield the qualified names of the functions that are defined in a module."""
+    imported = importlib.import_module(module)
+    file = imported.__file__ or ""
+    for value in vars(imported).values():
+        for part in vars(value).values() if inspect.isclass(value) else [value]:
+            for name in ("fget", "func", "__func__", "__wrapped__"):
+                part = getattr(part, name, None) or part
+            code = getattr(part, "__code__", None)
+            if code is not None and code.co_filename == file:
+                yield from _names(code)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Yield the name of a function, and of those that are defined inside of it."""
+    name = readable(code.co_qualname)
+    if "<" not in name:  # a comprehension: it is explained by the function around it
+        yield name
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                yield from _names(inner)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from .exempt import EXEMPT
+from .exempt import exempt
 from .loops import clock, close_loop
 from .probes import (
     Cancel,
@@ -339,29 +339,29 @@ def _coroutine_of(function: Any) -> Any:
     return runner._coroutine if type(runner).__name__ == "Runner" else None
 
 
+_ROWS = (
+    *_kernel(), *_loop(), *_future_and_coroutine(), *_stream(), *_tcp(), *_http(), *_server(),
+)  # fmt: skip
+_LAYERS = {
+    P + module: layer
+    for layer, modules in {
+        "kernel": "poller",
+        "loop": "waker ioloop",
+        "future": "concurrent",
+        "coroutine": "gen",
+        "stream": "pending_read iostream ssliostream",
+        "tcp": "netutil process tcpserver",
+        "http1": "httputil http1parser http1connection",
+        "server": "httpserver",
+    }.items()
+    for module in modules.split()
+}
+
 MINITORNADO = Table(
     name="minitornado",
     package="minitornado",
-    rows=(
-        *_kernel(), *_loop(), *_future_and_coroutine(), *_stream(), *_tcp(), *_http(), *_server(),
-    ),
-    layers={
-        P + "poller": "kernel",
-        P + "waker": "loop",
-        P + "ioloop": "loop",
-        P + "concurrent": "future",
-        P + "gen": "coroutine",
-        P + "pending_read": "stream",
-        P + "iostream": "stream",
-        P + "ssliostream": "stream",
-        P + "netutil": "tcp",
-        P + "process": "tcp",
-        P + "tcpserver": "tcp",
-        P + "httputil": "http1",
-        P + "http1parser": "http1",
-        P + "http1connection": "http1",
-        P + "httpserver": "server",
-    },
+    rows=_ROWS,
+    layers=_LAYERS,
     watch=WATCH,
     describe={
         "RequestStartLine": _start_line,
@@ -374,5 +374,5 @@ MINITORNADO = Table(
     coroutine_of=_coroutine_of,
     places=_places,
     socket_of=_accepted_socket,
-    exempt=EXEMPT,
+    exempt=exempt(_LAYERS, {row.path for row in _ROWS}),
 )  # fmt: skip
