@@ -27,7 +27,7 @@ from typing import Any
 
 from . import gen, http1parser, httputil
 from .concurrent import Future, chain_future
-from .http1parser import ReadLines
+from .http1parser import ReadChunks, ReadLines
 from .httputil import (
     HTTPHeaders,
     HTTPInputError,
@@ -43,11 +43,12 @@ from .log import app_log, gen_log
 
 CHUNK_SIZE = 64 * 1024  # bytes of a body handed to a delegate at once; as Tornado
 MAX_HEADER_SIZE = 64 * 1024  # bytes of a head; as Tornado
-MAX_CHUNK_LINE = 4 * 1024  # bytes of a chunk's size line, extensions included; nobody needs them
 
 # How long, and over how many bytes, a client that we have answered early may finish speaking.
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
+
+REQUESTS_A_TURN = 16  # that one client may have answered before the others have their turn
 
 GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with gzip's head and checksum, not its own
 
@@ -89,9 +90,9 @@ class HTTP1Connection(httputil.HTTPConnection):
     __slots__ = (
         "_body_length", "_body_timeout", "_chunking_output", "_close_callback", "_deadline",
         "_detached", "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
-        "_finished", "_head", "_max_body_size", "_omit_body", "_pending_write", "_read_finished",
-        "_request_start_line", "_response_started", "_watching", "_write_finished", "context",
-        "no_keep_alive", "params", "stream",
+        "_finished", "_head", "_held", "_max_body_size", "_omit_body", "_pending_write",
+        "_read_finished", "_request_start_line", "_response_started", "_watching",
+        "_write_finished", "context", "no_keep_alive", "params", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +123,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = False  # to HEAD, or with 204 and 304: the head says it all
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
+        self._held = False  # the last write leaves on the next turn, together with others
 
         # The end of the exchange: the answer is out, or never will be.
         self._finished = False
@@ -256,15 +258,21 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Hand chunks to the delegate up to the last, then read the trailer (RFC 9112 §7.1)."""
         total = 0
         while True:
-            line = await self.stream.start_read(ReadLines(b"\r\n", MAX_CHUNK_LINE))
-            size = http1parser.parse_chunk_size(line)
-            if size == 0:
-                return await self._read_trailer()
-            total += size
+            # Small chunks are taken together: three reads for each would cost more than its bytes.
+            chunks = ReadChunks(self.params.chunk_size)
+            await self.stream.start_read(chunks)
+            total += len(chunks.data) + (chunks.size or 0)
             self._check_body_size(total)  # before its bytes are read
-            await self._read_fixed_body(size, delegate)
-            if await self.stream.read_bytes(2) != b"\r\n":
-                raise HTTPInputError("chunk data longer or shorter than its size")
+            if chunks.data and not self._write_finished:
+                waiting = delegate.data_received(chunks.data)
+                if waiting is not None:
+                    await self._wait_for(waiting)
+            if chunks.size:
+                await self._read_fixed_body(chunks.size, delegate)
+                if await self.stream.read_bytes(2) != b"\r\n":
+                    raise HTTPInputError("chunk data longer or shorter than its size")
+            elif chunks.size == 0:
+                return await self._read_trailer()
 
     async def _read_trailer(self) -> None:
         """Read the fields after the last chunk, and drop them: in the head, they would lie."""
@@ -300,6 +308,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers = HTTPHeaders(headers)
         head = self._format_head(start_line, headers)
         self._response_started = True
+        if chunk and len(chunk) > CHUNK_SIZE:  # to copy it would cost more than a send
+            self._write(head)
+            return self._write(self._format_chunk(chunk))
         # One send for both, where two would be two packets and two syscalls.
         return self._write(head + self._format_chunk(chunk) if chunk else head)
 
@@ -331,6 +342,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         if not self._read_finished:
             # The rest of the body would be taken for the next request.
             self._disconnect_on_finish = True
+        if self._held:  # as good as sent; else each would wait for its own send
+            return self._finish_request()
         assert self._pending_write is not None
         self._pending_write.add_done_callback(self._finish_request)
 
@@ -386,8 +399,13 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _write(self, data: bytes) -> Future[None]:
         future: Future[None]
+        # The next request is here already: whoever asks in advance gets the answers together, in
+        # one send on the next turn.  Not many of them, since nobody waits for these to leave.
+        self._held = (
+            self._read_finished and not self._disconnect_on_finish and self.stream.may_hold()
+        )
         try:
-            future = self.stream.write(data)
+            future = (self.stream.write_soon if self._held else self.stream.write)(data)
         except StreamClosedError as error:
             future = Future()
             future.set_exception(error)
@@ -566,11 +584,12 @@ class HTTP1ServerConnection:
     def close_if_idle(self) -> None:
         """Close the connection unless a request is being read or answered."""
         # A read that is not pending has got its bytes, and they wait for their turn.
-        if self._exchange is None or (self._exchange.idle() and self.stream.reading()):
+        idle = self._exchange is None or (self._exchange.idle() and self.stream.reading())
+        if idle and not self.stream.writing():
             self.stream.close()
 
     async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
-        keep_alive = True
+        served, keep_alive = 0, True
         try:
             while keep_alive:
                 conn = HTTP1Connection(
@@ -580,7 +599,8 @@ class HTTP1ServerConnection:
                 # Asked before the first byte is here: whoever is to receive it must exist.
                 request_delegate = delegate.start_request(self, conn)
                 keep_alive = await conn.read_response(request_delegate)
-                if self.stream.pending():
+                served += 1
+                if served % REQUESTS_A_TURN == 0 and self.stream.pending():
                     # A turn for everybody else: a client that sends a thousand requests in one
                     # packet would be served to the end before the others.  (One that sends
                     # them singly is waited for, which gives everybody a turn.)

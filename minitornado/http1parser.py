@@ -26,6 +26,7 @@ from .httputil import (
 
 # The digits are spelled out: int() takes "+5", " 5", "1_0" and Arabic digits as well.
 _DIGITS = re.compile(r"[0-9]+")
+MAX_CHUNK_LINE = 4 * 1024  # bytes of a chunk's size line, extensions included; nobody needs them
 _CHUNK_LINE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\x00]*)?\r\n")
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 
@@ -58,6 +59,49 @@ class ReadLines:
         return None
 
 
+class ReadChunks:
+    r"""A pending read of chunks (RFC 9112 §7.1): as many as are here, if their data are together
+    no more than `limit` bytes.
+
+    `data` are the data of those that are here whole.  `size` is what the next one announces, if
+    its data are to be read by themselves: 0 after the last, None if its line is not here either.
+
+    >>> chunks = ReadChunks(limit=10)
+    >>> chunks.find_end(bytearray(b"2\r\nab\r\n3\r\ncde\r\n6\r\nfghij"), closed=False)
+    15
+    >>> chunks.data, chunks.size
+    (b'abcde', None)
+    """
+
+    __slots__ = ("data", "limit", "size")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def find_end(self, buffer: bytearray, closed: bool) -> int | None:
+        end, left = 0, self.limit
+        self.size: int | None = None
+        found = []  # where the data of those begin and end
+        while (start := buffer.find(b"\r\n", end, end + MAX_CHUNK_LINE) + 2) >= 2:
+            size = parse_chunk_size(buffer[end:start])
+            after = start + size
+            if size == 0 or size > left or after + 2 > len(buffer):
+                if end == 0 or size == 0:
+                    self.size, end = size, start
+                break
+            if not buffer.startswith(b"\r\n", after):
+                raise HTTPInputError("chunk data longer or shorter than its size")
+            found.append((start, after))
+            left -= size
+            end = after + 2
+        else:
+            if len(buffer) - end >= MAX_CHUNK_LINE:
+                raise HTTPInputError("chunk size line too long")
+        with memoryview(buffer) as view:
+            self.data = b"".join([view[start:after] for start, after in found])
+        return end or None
+
+
 def parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
     r"""Return start line and fields of a head, up to and including its empty line.
 
@@ -65,15 +109,28 @@ def parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
     >>> start_line.path, headers["host"]
     ('/hello', 'a')
     """
-    # Decoded once, as latin-1, which has a character for every byte; then split.  A CR or LF
-    # that ends no line stays in one, and is refused there as any other control character.
-    lines = data[:-4].decode("latin-1").split("\r\n")
-    start_line = parse_request_start_line(lines[0])
-    headers = HTTPHeaders()
-    headers.parse_lines(lines[1:])
+    line, _, fields = data.partition(b"\r\n")
+    start_line = parse_request_start_line(line.decode("latin-1"))
+    parse = _parse_short_fields if len(fields) <= MAX_SHORT_FIELDS else _parse_fields
+    headers = parse(fields).copy()
     if not start_line.path.startswith("/"):
         start_line = _to_origin_form(start_line, headers)
     return start_line, headers
+
+
+def _parse_fields(fields: bytes) -> HTTPHeaders:
+    """Return the fields of a head: all after its first line, up to and including the empty one."""
+    # Decoded once, as latin-1, which has a character for every byte; then split.  A CR or LF
+    # that ends no line stays in one, and is refused there as any other control character.
+    headers = HTTPHeaders()
+    headers.parse_lines(fields.decode("latin-1").split("\r\n")[:-2])
+    return headers
+
+
+# Most clients ask for one thing after the other, and say the same of themselves each time.
+# Bounded in number and bytes, since strangers choose both: a megabyte or so.
+MAX_SHORT_FIELDS = 2048
+_parse_short_fields = functools.lru_cache(maxsize=256)(_parse_fields)
 
 
 def check_trailer_line(line: bytes) -> None:
@@ -81,7 +138,7 @@ def check_trailer_line(line: bytes) -> None:
     HTTPHeaders().parse_line(line[:-2].decode("latin-1"))
 
 
-def parse_chunk_size(line: bytes) -> int:
+def parse_chunk_size(line: bytes | bytearray) -> int:
     r"""Return the size that a chunk's first line announces (RFC 9112 §7.1).
 
     >>> parse_chunk_size(b"1f;name=value\r\n")

@@ -228,7 +228,7 @@ class IOLoop:
             heapq.heappop(self._timeouts)  # removed: not worth waking for
             self._cancelled_timeouts -= 1
         if self._timeouts:
-            return max(0.0, self._timeouts[0][0] - self.time())
+            return min(max(0.0, self._timeouts[0][0] - self.time()), poller.MAX_SECONDS)
         return None
 
     def _run(self, function: Callable[..., object], *args: object) -> None:
@@ -318,7 +318,7 @@ class IOLoop:
         A Future calls back at once, on the stack of whoever resolves it.  This is the bounce
         that makes it "later": an empty stack, and a place where exceptions are logged.
         """
-        future.add_done_callback(lambda future: self.add_callback(callback, future))
+        future.add_done_callback(functools.partial(self.add_callback, callback))
 
     def run_sync(self, func: Callable[[], Any], timeout: float | None = None) -> Any:
         """Start the loop, run `func()`, wait for what it returns, stop; return or raise its result.

@@ -102,10 +102,11 @@ class BaseIOStream:
         # recv, up to the next READ event: it saves the recv that is bound to come up empty.
         self._maybe_readable = True
 
-        self._write_buffer = bytearray()
+        self._write_buffer: bytearray | memoryview = bytearray()
         self._write_futures: deque[tuple[int, Future[None]]] = deque()  # (done at, future)
         self._bytes_buffered = 0  # ever put into the write buffer
         self._bytes_flushed = 0  # ever sent out of it
+        self._held = False  # it was not offered to the kernel yet: see write_soon
 
         self._state: int | None = None  # events asked of the loop; None: fd not registered
         self._connecting = False
@@ -211,12 +212,39 @@ class BaseIOStream:
         if self._closed:  # the send has found that the peer is gone
             self._fail(future)
             return future
-        self._write_buffer += memoryview(data)[sent:]
+        rest = memoryview(data)[sent:]
+        if not self._write_buffer and isinstance(data, bytes) and len(rest) > WRITE_CHUNK_SIZE:
+            self._write_buffer = rest  # nobody can change it, so that a copy is saved
+        else:
+            if isinstance(self._write_buffer, memoryview):
+                self._write_buffer = bytearray(self._write_buffer)
+            self._write_buffer += rest
         self._bytes_buffered += len(data) - sent
         self._write_futures.append((self._bytes_buffered, future))
         if not self._connecting:  # else whoever connects knows what to wait for
             self._add_io_state(IOLoop.WRITE)
         return future
+
+    def write_soon(self, data: Data) -> Future[None]:
+        """As `write`, but on the next turn: what is written until then leaves in the same send."""
+        if self._closed:
+            raise StreamClosedError(self.error)
+        if not self._write_buffer:  # else somebody else sees to it already
+            self._held = True
+            self.io_loop.add_callback(self._flush)
+        future: Future[None] = Future()
+        assert isinstance(self._write_buffer, bytearray), "write_soon() unless may_hold()"
+        self._write_buffer += data
+        self._bytes_buffered += len(data)
+        self._write_futures.append((self._bytes_buffered, future))
+        return future
+
+    def _flush(self) -> None:
+        if self._held:
+            self._held = False
+            self._handle_write()
+            if self._write_buffer:
+                self._add_io_state(IOLoop.WRITE)
 
     def writing(self) -> bool:
         """Tell whether bytes wait in the write buffer."""
@@ -225,15 +253,18 @@ class BaseIOStream:
     # ---- closing ----
 
     def close(self, exc_info: bool | BaseException | tuple[Any, ...] = False) -> None:
-        """Close the file now.  Bytes not sent yet are dropped; those not read yet can be read.
+        """Close the file now.  Bytes that the kernel has not taken are dropped; those not read yet
+        can be read.
 
         `exc_info`: an exception, the triple of `sys.exc_info`, or True in an `except` block; it
         is kept as `error`.
         Pending reads and writes fail with StreamClosedError.
         """
+        if exc_info is True:
+            exc_info = sys.exc_info()
+        if self._held:  # it was as good as sent
+            self._flush()
         if not self._closed:
-            if exc_info is True:
-                exc_info = sys.exc_info()
             self.error = exc_info[1] if isinstance(exc_info, tuple) else exc_info or None
             if self._state is not None:
                 self.io_loop.remove_handler(self.fileno())
@@ -320,13 +351,16 @@ class BaseIOStream:
     def _handle_write(self) -> None:
         """Send what the kernel takes of the write buffer; tell those whose bytes are through."""
         while self._write_buffer:
-            # The buffer can't shrink while a view of it exists.
+            # A bytearray can't shrink while a view of it exists.
             with memoryview(self._write_buffer) as view, view[:WRITE_CHUNK_SIZE] as piece:
                 size = len(piece)
                 sent = self._send(piece)
             if self._closed:
                 return
-            del self._write_buffer[:sent]  # moves no bytes: a bytearray has room at its front
+            if isinstance(self._write_buffer, memoryview):
+                self._write_buffer = self._write_buffer[sent:] or bytearray()
+            else:
+                del self._write_buffer[:sent]  # moves no bytes: it has room at its front
             self._bytes_flushed += sent
             while self._write_futures and self._write_futures[0][0] <= self._bytes_flushed:
                 self._write_futures.popleft()[1].set_result(None)
@@ -379,6 +413,13 @@ class BaseIOStream:
     def pending(self) -> bool:
         """Tell whether bytes may be here that no read has taken, in our buffer or beneath."""
         return bool(self._read_buffer) or self._maybe_readable
+
+    def may_hold(self) -> bool:
+        """Tell whether a write may wait for others: there is more to read, and little to send."""
+        waiting = len(self._write_buffer)
+        return bool(self._read_buffer) and (
+            not waiting or (self._held and waiting < READ_CHUNK_SIZE)
+        )
 
     def _close_if_idle(self) -> None:
         if not self._write_buffer:

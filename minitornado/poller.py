@@ -45,9 +45,8 @@ class Poller(Protocol):
         """Forget `fd`; raises OSError (or KeyError) if it is not watched."""
 
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-        """Sleep until an fd is ready, `seconds` at most (None: for ever); say which are.
-
-        May return early, with nothing: `seconds` is no more than MAX_SECONDS to it.
+        """Sleep until an fd is ready; at most `seconds`, which are at most MAX_SECONDS, or for ever
+        (None).  Say which are ready: none, if it returns early.
         """
 
     def close(self) -> None:
@@ -75,7 +74,7 @@ if sys.platform == "linux":
             self._epoll.unregister(fd)
 
         def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-            return self._epoll.poll(_limited(seconds))
+            return self._epoll.poll(seconds)
 
         def close(self) -> None:
             self._epoll.close()
@@ -118,7 +117,7 @@ if sys.platform not in ("linux", "win32"):  # pragma: no cover  (BSD and macOS o
 
         def poll(self, seconds: float | None) -> list[tuple[int, int]]:
             ready: dict[int, int] = {}
-            for event in self._kqueue.control(None, 1000, _limited(seconds)):
+            for event in self._kqueue.control(None, 1000, seconds):
                 fd = event.ident
                 if event.filter == select.KQ_FILTER_READ:
                     ready[fd] = ready.get(fd, 0) | READ
@@ -159,7 +158,7 @@ class SelectPoller:
         writers = [fd for fd, events in self._watched.items() if events & WRITE]
         # A failed connect is an "exceptional condition" on Windows, plain writability elsewhere.
         watched = list(self._watched)
-        readable, writable, failed = select.select(readers, writers, watched, _limited(seconds))
+        readable, writable, failed = select.select(readers, writers, watched, seconds)
         ready: dict[int, int] = {}
         for fds, event in ((readable, READ), (writable, WRITE), (failed, ERROR)):
             for fd in fds:
@@ -171,10 +170,6 @@ class SelectPoller:
 
     def fileno(self) -> int:
         return -1
-
-
-def _limited(seconds: float | None) -> float | None:
-    return seconds if seconds is None or seconds <= MAX_SECONDS else MAX_SECONDS
 
 
 def best_poller() -> Poller:

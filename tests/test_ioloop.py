@@ -581,6 +581,13 @@ def test_an_idle_loop_is_idle(fake: Fake):
     assert kernel.sleeps == [None]
 
 
+def test_it_sleeps_no_longer_than_a_kernel_can_count(fake: Fake):
+    loop, kernel = fake
+    loop.call_later(3 * poller.MAX_SECONDS, loop.stop)
+    loop.start()
+    assert kernel.sleeps == [poller.MAX_SECONDS] * 3
+
+
 def test_it_sleeps_until_the_first_timeout(fake: Fake):
     loop, kernel = fake
     loop.call_later(7, lambda: None)

@@ -466,6 +466,51 @@ def test_a_write_does_not_jump_the_queue(scripted: Scripted):
     assert stream.sent == b"abcdef"
 
 
+def test_what_is_written_soon_leaves_together_on_the_next_turn(scripted: Scripted):
+    stream = scripted.stream
+    futures = [stream.write_soon(b"ab"), stream.write_soon(b"cd"), stream.write(b"ef")]
+    assert (stream.sent, [outcome(future) for future in futures]) == (b"", ["pending"] * 3)
+    scripted.settle()
+    assert (stream.sent, [outcome(future) for future in futures]) == (b"abcdef", [None] * 3)
+    stream.writes += [1]
+    stream.write_soon(b"gh")
+    scripted.settle()
+    assert (stream.sent, scripted.wanted) == (b"abcdefg", WRITE)
+    scripted.tell(WRITE)
+    assert (stream.sent, stream.writing()) == (b"abcdefgh", False)
+
+
+def test_what_is_written_soon_is_not_lost_when_the_stream_is_closed_before(scripted: Scripted):
+    stream = scripted.stream
+    future = stream.write_soon(b"ab")
+    stream.close()
+    assert (stream.sent, outcome(future)) == (b"ab", None)
+    with pytest.raises(StreamClosedError):
+        stream.write_soon(b"cd")
+    scripted.settle()
+
+
+@pytest.mark.parametrize("more", [b"", b"xyz", b"z" * 300_000])
+def test_a_large_write_is_sent_as_it_stands_and_not_copied(scripted: Scripted, more: bytes):
+    stream, large = scripted.stream, bytes(range(250)) * 4000
+    stream.writes += [1000]
+    first = stream.write(large)
+    assert stream._write_buffer.obj is large  # a view of it
+    second = stream.write(more)
+    while stream.writing():
+        stream.writes += [70_000]
+        scripted.tell(WRITE)
+    assert stream.sent == large + more
+    assert (outcome(first), outcome(second)) == (None, None)
+    # What may be changed by whoever wrote it is copied.
+    stream.writes += [1000]
+    changing = bytearray(large)
+    stream.write(changing)
+    changing[:] = b""
+    scripted.tell(WRITE)
+    assert stream.sent == large + more + large
+
+
 def test_each_of_several_writes_is_done_when_its_own_last_byte_has_left(scripted: Scripted):
     stream = scripted.stream
     order: list[str] = []

@@ -79,7 +79,7 @@ answers a question, and changes nothing
     http1connection: HTTP1Connection._check_body_size HTTP1Connection.idle
     ioloop: IOLoop.initialized IOLoop.current IOLoop.instance IOLoop.split_fd
     ioloop: PeriodicCallback.is_running
-    iostream: BaseIOStream.at_eof BaseIOStream.pending BaseIOStream.closed
+    iostream: BaseIOStream.at_eof BaseIOStream.pending BaseIOStream.may_hold BaseIOStream.closed
     iostream: BaseIOStream.reading BaseIOStream.writing IOStream.get_fd_error
     process: cpu_count task_id
     waker: Waker.write_fileno

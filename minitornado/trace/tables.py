@@ -118,6 +118,8 @@ def _stream() -> tuple[Row, ...]:
         Probe(base + "read_until_close", step="read"),
         Probe(base + "start_read", args=("read",), step="start-read"),
         Probe(base + "write", args=("data",), step="stream-write"),
+        Probe(base + "write_soon", args=("data",), step="stream-write"),
+        Probe(base + "_flush", step="flush"),
         Probe(base + "close", step="stream-close"),
         Probe(base + "set_close_callback", args=("callback",), step="watch-close"),
         Probe(base + "_handle_events", args=("events",), step="handle-events"),

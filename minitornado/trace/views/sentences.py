@@ -202,7 +202,7 @@ def _end(event: Event, facts: Facts) -> str | None:
     if before is None or before.kind != "return":
         return None  # it may never have begun: the adapter was there before the first byte
     if before.data.get("value") is True:
-        return f"The request {event.req} is answered. The connection stays open for the next."
+        return f"The answer to {event.req} is complete. The connection stays open for the next."
     return f"The exchange {event.req} is over, and no other will follow on this connection."
 
 

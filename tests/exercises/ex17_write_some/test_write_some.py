@@ -122,7 +122,7 @@ def test_1_mib_is_not_copied_again_and_again(lab: Lab) -> None:
     """
     scene = Scene(lab, room=PIECE)
     buffer = scene.stream._write_buffer = CountingBuffer()
-    future = scene.write(bytes(HUGE))
+    future = scene.write(bytearray(HUGE))  # which may be changed later, so that it is copied once
     while not future.done() and scene.client.socket.room == 0:
         scene.client.takes(PIECE)
     lab.facts["copied"] = CountingBuffer.copied

@@ -199,7 +199,7 @@ def test_who_is_idle_may_be_closed(lab: Lab) -> None:
 def test_thousand_pipelined_requests_let_others_in(lab: Lab) -> None:
     """100 requests in one packet, and another client with one.
 
-    One thread: between two exchanges, everybody has a turn.
+    One thread: after a few exchanges, everybody has a turn.
     """
     scene = Scene(lab)
     greedy, other = scene.connect("the greedy one"), scene.connect("the other")
@@ -209,7 +209,7 @@ def test_thousand_pipelined_requests_let_others_in(lab: Lab) -> None:
     scene.site.kernel.run()
     targets = [target for target, _ in scene.calls]
     before = targets.index("/other") if "/other" in targets else len(targets)
-    lab.check(before <= 10, f"expected the other one to have its turn early; {before} requests of "
+    lab.check(before <= 20, f"expected the other one to have its turn early; {before} requests of "
                             "the greedy one were before it")
     lab.check(len(targets) == 101, f"expected 101 requests in the end, counted {len(targets)}")
 
@@ -399,11 +399,11 @@ def recursion(lab: Lab) -> str | None:
 def greedy_first(lab: Lab) -> str | None:
     scene = Scene(Lab())
     greedy, other = scene.connect(), scene.connect()
-    greedy.arrive(get("/greedy") * 20)
+    greedy.arrive(get("/greedy") * 40)
     other.arrive(get("/other"))
     scene.site.kernel.run()
-    if [target for target, _ in scene.calls].index("/other") == 20:
-        return ("20 requests came in one packet, and you served them to the last before anybody "
+    if [target for target, _ in scene.calls].index("/other") == 40:
+        return ("40 requests came in one packet, and you served them to the last before anybody "
                 "else was looked at. A turn for the others, if bytes are here already.")
     return None
 
