@@ -165,8 +165,9 @@ def test_four_right_answers_tick_it_and_three_do_not(book, monkeypatch):
     quiz.quiz(book.number, " ".join([*right[:3], wrong[3], order.right[::-1]]))
     assert "3 of 5 right" in shown[1][1] and kept == {}
     said = " ".join(shown[1][1].split())
-    assert questions[3].options[wrong[3]].comment in said  # what it betrays, and its own words
-    assert right[3] not in said.partition(f"{questions[3].id} ")[2][:1]
+    told = f"{wrong[3]}: no. {questions[3].options[wrong[3]].comment}"
+    assert told in said  # what it betrays, and its own words
+    assert questions[3].options[right[3]].because not in said
     quiz.quiz(book.number, " ".join([*right, "-"]))
     assert f"4 of 5 right: notebook {book.number} is ticked." in " ".join(shown[2][1].split())
     assert kept == {f"Q{book.number}": "4 of 5"} and f"{book.number} ✓" in shown[2][1]

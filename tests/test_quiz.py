@@ -60,17 +60,22 @@ def test_in_a_build_the_answers_are_folded_and_not_in_the_text(shown, monkeypatc
 
 def test_each_answer_hears_what_is_meant_for_it(shown):
     quiz.quiz("99", "b a 132")
-    assert shown[0][1].split("\n") == [
-        "Q99.1 b: right. Alone.",
-        "Q99.2 a: no. [M01] There is one.",
-        "Q99.3 132: right. All 3 in order. You have read a trace.",
+    [(html, text)] = shown
+    assert text.split("\n") == [
+        "Q99.1  How many?", "  a) none", "  b) one", "b: right. Alone.", "",
+        "Q99.2  How many?", "  a) none", "  b) one",
+        "a: no. It is easy to believe that one `recv` returns one request [M01]. There is one.", "",
+        "Q99.3  What comes when?", "  1) A first one.", "  2) Last the third.",
+        "  3) Then the second.", "132: right. All 3 in order. You have read a trace.", "",
         "2 of 3 right. 4 of them tick notebook 99: once more?",
     ]
+    assert "<p>a: no. It is easy to believe that one <code>recv</code> returns" in html
 
 
 def test_one_can_be_left_out(shown):
     quiz.quiz("99", "- b -")
-    assert "Q99.1 not answered.\nQ99.2 b: right. Alone.\nQ99.3 not answered." in shown[0][1]
+    lines = shown[0][1].split("\n")
+    assert lines.count("Not answered.") == 2 and "b: right. Alone." in lines
 
 
 @pytest.mark.parametrize(("answers", "message"), [
@@ -100,7 +105,7 @@ def test_a_wrong_order_hears_where_it_leaves_the_trace_and_why():
     assert not judged.right and judged.said == (
         "Right so far: 1. Then you say: 2) Last the third. In the trace comes first: 3) Then the "
         "second. It waits for the first.")
-    assert order.judge("213").said.startswith("Not yet. Then you say: 2)")
+    assert order.judge("213").said.startswith("You begin with: 2) Last the third.")
 
 
 def test_a_trace_is_recorded_once_and_only_when_needed():

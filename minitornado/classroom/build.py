@@ -300,4 +300,6 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from minitornado.cli.output import guard_output
+
+    sys.exit(guard_output(main))

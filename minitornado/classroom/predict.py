@@ -25,11 +25,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from minitornado.classroom import progress
+from minitornado.classroom.misconceptions import MISCONCEPTIONS
 from minitornado.classroom.show import WIDTH, present
 
 _CODE = re.compile(r"`([^`]+)`")
-_MISCONCEPTION = re.compile(r"M\d\d")
 _NOTHING = object()
+
+
+def commented(said: str, betrays: str) -> str:
+    """What there is to say to an answer; of a wrong one, with the belief that may be behind it."""
+    if not betrays:
+        return said
+    return f"It is easy to believe that {MISCONCEPTIONS[betrays].belief} [{betrays}]. {said}"
 
 
 class QuestionError(ValueError):
@@ -59,7 +66,7 @@ class Option:
 
     @property
     def comment(self) -> str:
-        return f"[{self.betrays}] {self.because}" if self.betrays else self.because
+        return commented(self.because, self.betrays)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Judgement:
 
     @property
     def comment(self) -> str:
-        return f"[{self.betrays}] {self.said}" if self.betrays else self.said
+        return commented(self.said, self.betrays)
 
 
 @dataclass
@@ -144,7 +151,7 @@ class Question:
                     f"{self.id}: the run gave {value!r}: option {letter} is right, and cannot "
                     f"betray {option.betrays}"
                 )
-            if letter != right and not _MISCONCEPTION.fullmatch(option.betrays):
+            if letter != right and option.betrays not in MISCONCEPTIONS:
                 raise QuestionError(
                     f"{self.id}: the run gave {value!r}: option {letter} is wrong, and must say "
                     'which misconception it betrays, such as betrays="M05"'

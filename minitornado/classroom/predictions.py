@@ -122,7 +122,7 @@ def _answer(screen: Console, question: Question) -> None:
         say(screen, f"Well predicted. {question.options[right].because}", style="bold green")
         return
     say(screen, f"So right is {question.named(right)}", indent=len("So right is x) "))
-    terminal.say_why_not(screen, question.judge(question.choice))
+    say(screen, question.options[question.choice].comment)
     say(screen, question.options[right].because)
 
 

@@ -101,10 +101,11 @@ class Order:
         """How far an answer is right, and why it goes on otherwise; runs `run`."""
         for at, (given, due) in enumerate(zip(answer, self.right, strict=True)):
             if given != due:
-                so_far = f"Right so far: {' '.join(answer[:at])}." if at else "Not yet."
+                so_far = (f"Right so far: {' '.join(answer[:at])}. Then you say" if at
+                          else "You begin with")
                 return Judgement(False, (
-                    f"{so_far} Then you say: {given}) {self.named[given].text} In the trace comes "
-                    f"first: {due}) {self.named[due].text} {self.named[due].because}"
+                    f"{so_far}: {given}) {self.named[given].text} In the trace comes first: "
+                    f"{due}) {self.named[due].text} {self.named[due].because}"
                 ))
         return Judgement(True, f"All {len(answer)} in order. You have read a trace.")
 
@@ -145,18 +146,19 @@ def quiz(notebook: str, answers: str | None = None) -> None:
         _show(notebook, items)
         return
     given = _read(items, answers)
-    judged = [item.judge(answer) if answer else None
-              for item, answer in zip(items, given, strict=True)]
-    rows = []
-    for item, answer, said in zip(items, given, judged, strict=True):
-        if answer and said:
+    pages, lines, right = [], [], 0
+    for item, answer in zip(items, given, strict=True):
+        verdict = "Not answered."
+        if answer:
+            judged = item.judge(answer)
+            right += judged.right
+            verdict = f"{answer}: {'right.' if judged.right else 'no.'} {judged.comment}"
             if progress.in_use():
                 progress.keep_quietly(item.id, answer)
-            rows.append(f"{item.id} {answer}: {'right.' if said.right else 'no.'} {said.comment}")
-        else:
-            rows.append(f"{item.id} not answered.")
-    rows.append(close(notebook, sum(bool(said and said.right) for said in judged), len(items)))
-    present(paragraphs(rows), "\n".join(wrap_all(rows, "")))
+        pages.append(f"{_heading(item)}\n{_options(item)}\n<p>{html_of(verdict)}</p>")
+        lines += [*wrap(f"{item.id}  {item.text}"), *wrap_all(item.listed), *wrap(verdict), ""]
+    end = close(notebook, right, len(items))
+    present("\n".join([*pages, _last(end)]), "\n".join([*lines, *wrap(end)]))
 
 
 def close(notebook: str, right: int, total: int) -> str:
@@ -171,18 +173,27 @@ def close(notebook: str, right: int, total: int) -> str:
 def _show(notebook: str, items: Sequence[Asked]) -> None:
     pages, lines = [], []
     for item in items:
-        options = (item.show_solution() if in_build()
-                   else f"<p>{'<br>'.join(map(html_of, item.listed))}</p>")
-        pages.append(f'<p style="margin-top:1.2em"><strong>{item.id}</strong> '
-                     f"{html_of(item.text)}</p>\n{options}")
+        options = item.show_solution() if in_build() else _options(item)
+        pages.append(f"{_heading(item)}\n{options}")
         lines += [*wrap(f"{item.id}  {item.text}"), *wrap_all(item.listed), ""]
     example = " ".join("".join(item.named) if isinstance(item, Order) else next(iter(item.options))
                        for item in items)
-    todo = (f'To answer, write `quiz("{notebook}", "{example}")`, with letters of your own, and '
-            f"run the cell. {ENOUGH} right ones tick the notebook. In a terminal: "
+    todo = (f'To answer, write `quiz("{notebook}", "{example}")`, with an answer of your own for '
+            f"each, and run the cell. {ENOUGH} right ones tick the notebook. In a terminal: "
             f"`python -m minitornado quiz {notebook}`")
-    page = f'<p style="margin-top:1.2em">{html_of(todo)}</p>'
-    present("\n".join([*pages, page]), "\n".join([*lines, *wrap(todo)]))
+    present("\n".join([*pages, _last(todo)]), "\n".join([*lines, *wrap(todo)]))
+
+
+def _heading(item: Asked) -> str:
+    return f'<p style="margin-top:1.2em"><strong>{item.id}</strong> {html_of(item.text)}</p>'
+
+
+def _options(item: Asked) -> str:
+    return f"<p>{'<br>'.join(map(html_of, item.listed))}</p>"
+
+
+def _last(text: str) -> str:
+    return f'<p style="margin-top:1.2em">{html_of(text)}</p>'
 
 
 def _read(items: Sequence[Asked], answers: str) -> list[str | None]:

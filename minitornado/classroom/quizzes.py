@@ -58,8 +58,7 @@ def _ask(screen: Console, number: str, again: bool) -> None:
             right.add(item.id)
             terminal.say(screen, f"Right. {judged.said}", style="bold green")
         else:
-            terminal.say(screen, "No.")
-            terminal.say_why_not(screen, judged)
+            terminal.say(screen, f"No. {judged.comment}")
     screen.print()
     terminal.say(screen, close(number, len(right), len(items)), style="bold")
     if len(right) < len(items):

@@ -10,8 +10,6 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from minitornado.classroom import progress
-from minitornado.classroom.misconceptions import MISCONCEPTIONS
-from minitornado.classroom.predict import Judgement
 from minitornado.classroom.quiz import Asked
 
 if TYPE_CHECKING:
@@ -49,14 +47,6 @@ def read_answer(screen: Console, asked: Asked) -> str | None:
         if answer is not None:
             return answer
         say(screen, f"{asked.hint}; or q, to stop.")
-
-
-def say_why_not(screen: Console, judged: Judgement) -> None:
-    """What there is to say to a wrong answer, and the belief that may be behind it."""
-    if judged.betrays:
-        belief = MISCONCEPTIONS[judged.betrays].belief
-        say(screen, f"[{judged.betrays}] Behind it may be the belief that {belief}.", style="bold")
-    say(screen, judged.said)
 
 
 def keep(screen: Console, id: str, answer: str | None) -> None:
