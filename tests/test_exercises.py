@@ -386,7 +386,7 @@ def test_an_endless_loop_is_ended_and_named_with_its_line(tiny: Course, loop: st
 def test_a_dead_interpreter_costs_one_exercise_and_is_named(tiny: Course, body: str, how: str):
     report = answer(tiny, body)
     assert report.results[0].status == "crash"
-    assert report.results[0].error == f"the process ended with {how}"
+    assert report.results[0].error == f"the interpreter died: the process ended with {how}"
 
 
 @pytest.mark.parametrize("body", ["import sys\nsys.exit()", "raise SystemExit(0)"])

@@ -10,6 +10,7 @@
       lab        what a scenario holds in its hands: steps, events, expectations
       kernel     a scripted poller, clock and sockets for it
       actors     readers, clients, a web site on such a kernel
+    whose      whose code ran, and where in it to look
     story      what went wrong, in at most 14 lines
     commands   start, check, hint, trace, diff and so on: for the command line
     watch      checks again whenever a copy is saved; keys for the commands

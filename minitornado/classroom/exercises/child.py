@@ -15,7 +15,7 @@ import io
 import logging
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any
 
@@ -24,11 +24,13 @@ from .lab import Diagnosis, Lab, Unexpected
 Send = Callable[..., None]
 
 MAX_PRINTED_LINES = 20
+TESTS = "exercise_tests"  # the name of the module of scenarios
 
 
 def run(job: dict[str, Any], not_yours: Any, send: Send) -> None:
     """Run the scenarios `job["names"]` of `job["tests"]`, all if None, in the order of the file."""
     tests = _load(job["tests"])
+    copies = {path for path, _code in job["codes"].values()}
     send(kind="origins", origins=[[slot, _files(slot)] for slot in job["slots"]])
     scenarios = [function for name, function in vars(tests).items()
                  if name.startswith("test_") and inspect.isfunction(function)]
@@ -40,12 +42,14 @@ def run(job: dict[str, Any], not_yours: Any, send: Send) -> None:
             not_yours.raised.clear()
             # If it never ends: the stack shortly before the parent ends us, whatever we are in.
             faulthandler.dump_traceback_later(job["seconds"], file=dump)
-            outcome = _run_one(tests, scenario)
+            outcome = _run_one(tests, scenario, copies)
             faulthandler.cancel_dump_traceback_later()
             send(kind="end", name=scenario.__name__, todo=list(not_yours.raised), **outcome)
 
 
-def _run_one(tests: ModuleType, scenario: Callable[[Lab], None]) -> dict[str, Any]:
+def _run_one(
+    tests: ModuleType, scenario: Callable[[Lab], None], copies: Collection[str]
+) -> dict[str, Any]:
     lab, printed, log = Lab(), io.StringIO(), _Log()
     with contextlib.redirect_stdout(printed), log:
         try:
@@ -62,24 +66,27 @@ def _run_one(tests: ModuleType, scenario: Callable[[Lab], None]) -> dict[str, An
         cause = log.errors[0] if log.errors else lab.error
         if not isinstance(cause, Unexpected):
             lab.error = cause
-        outcome |= _failure(tests, scenario, lab)
+        outcome |= _failure(tests, scenario, lab, copies)
     return outcome
 
 
-def _failure(tests: ModuleType, scenario: Callable[[Lab], None], lab: Lab) -> dict[str, Any]:
+def _failure(
+    tests: ModuleType, scenario: Callable[[Lab], None], lab: Lab, copies: Collection[str]
+) -> dict[str, Any]:
     assert lab.error is not None
     title, _, idea = (inspect.getdoc(scenario) or scenario.__name__).partition("\n")
     expected = isinstance(lab.error, Unexpected)
     failure: dict[str, Any] = {
         "title": title.rstrip("."), "idea": " ".join(idea.split()), "misconception": "",
-        "diagnosis": "", "blank": "",
+        "diagnosis": "", "blank": "", "expected": expected,
         "error": str(lab.error) if expected else _named(lab.error),
         "frames": [[frame.filename, frame.lineno or 0, frame.name]
                    for frame in traceback.extract_tb(lab.error.__traceback__)],
-        "traceback": "" if expected else "".join(traceback.format_exception(lab.error)),
+        "traceback": "" if expected else _traceback(lab.error, copies),
     }
     for known in list(vars(tests).values()):  # a warning adds a name to the module it comes from
-        if isinstance(known, Diagnosis) and (sentence := _sentence(known, lab)) is not None:
+        if (isinstance(known, Diagnosis) and (expected or type(lab.error) is known.raises)
+                and (sentence := _sentence(known, lab)) is not None):
             return failure | {"diagnosis": known.id, "misconception": known.misconception,
                               "blank": known.blank, "idea": sentence}
     return failure
@@ -93,15 +100,27 @@ def _sentence(known: Diagnosis, lab: Lab) -> str | None:
         return None
 
 
+def _traceback(error: BaseException, copies: Collection[str]) -> str:
+    """From the learner's first line on: what calls it is the machinery, and nothing to look at."""
+    told = traceback.TracebackException.from_exception(error)
+    hers = [at for at, frame in enumerate(told.stack) if frame.filename in copies]
+    told.stack = traceback.StackSummary.from_list(told.stack[hers[0] if hers else 0:])
+    return "".join(told.format())
+
+
 def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    name = type(error).__name__
+    if str(error):
+        return f"{name}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{name}, by `{frames[-1].line}`" if frames else name
 
 
 def _load(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("exercise_tests", path)
+    spec = importlib.util.spec_from_file_location(TESTS, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["exercise_tests"] = module  # where dataclasses look for it
+    sys.modules[TESTS] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
@@ -125,15 +144,19 @@ def _function(member: Any) -> Any:
 
 
 class _Log(logging.Handler):
-    """Keeps the exceptions that were logged, and the log off the terminal."""
+    """Keeps the exceptions that were logged, and the log off the terminal.
+
+    But for those that a scenario has raised itself, to see what becomes of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[BaseException] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1] is not None:
-            self.errors.append(record.exc_info[1])
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and type(error).__module__ != TESTS:
+            self.errors.append(error)
 
     def __enter__(self) -> _Log:
         logging.getLogger().addHandler(self)

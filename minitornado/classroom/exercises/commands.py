@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from . import engine, source, story, workspace
+from . import engine, source, story, whose, workspace
 from .catalog import HINTS, Course, Exercise, ExerciseError
 
 
@@ -170,9 +170,9 @@ def swap(names: Sequence[str] = (), every: bool = False, none: bool = False,
         mine = {key for key in slots if written(course, key)}
     workspace.swap(course, () if none else mine)
     chosen = workspace.swapped(course)
-    whose = engine.origins(course, chosen, {
+    told = whose.origins(course, chosen, {
         blank.name: [str(course.copy(blank.module))] for blank in chosen})
-    return story.styled([f"{slot}: {whose.get(slot, 'reference')}" for slot in slots.values()])
+    return story.styled([f"{slot}: {told.get(slot, 'reference')}" for slot in slots.values()])
 
 
 def written(course: Course, key: str) -> bool:

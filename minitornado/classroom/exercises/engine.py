@@ -3,14 +3,16 @@
     check(course, exercise)
         └─ Python, by path: mount.py   the learner's code, grafted, in the package's place
              └─ child.py               origins; begin, end, begin, end …
-        reads these events against a clock; after a failure, runs that scenario once more,
-        on the reference, to see where the two part
+        reads these events against a clock; after a failure, runs the scenarios on the
+        reference, too, to see where the two part
 
 Pytest and the command line both call `check`, so they can't tell different stories.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import json
 import marshal
 import os
@@ -26,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from . import graft, source, workspace
+from . import graft, source, whose, workspace
 from .catalog import ROOT, Blank, Course, Exercise
 
 # A scenario takes milliseconds; a first import on a busy machine may take seconds.
@@ -88,6 +90,12 @@ def scenario_names(exercise: Exercise) -> list[tuple[str, int]]:
             if name.startswith("test_")]
 
 
+def title(exercise: Exercise, name: str) -> str:
+    """What a scenario says of itself in one line."""
+    tree = source.parse(exercise.test_file.read_text("utf-8"), str(exercise.test_file))
+    return (ast.get_docstring(source.find(tree, name)) or name).splitlines()[0].rstrip(".")
+
+
 def check(course: Course, exercise: Exercise) -> Report:
     """Run the exercise on the learner's copies, what she has swapped in included."""
     names = [name for name, _ in scenario_names(exercise)]
@@ -96,20 +104,20 @@ def check(course: Course, exercise: Exercise) -> Report:
         todo = workspace.stubs_left(course, exercise)
         codes = compiled(course, [*exercise.blanks, *swapped])
     except source.SourceError as error:  # does not parse, or a definition is gone: nothing can run
-        return Report(exercise, _static_origins(course, exercise),
+        return Report(exercise, whose.not_run(course, exercise),
                       [Result(name, FAILED if name == names[0] else NOT_RUN, error=str(error),
                               title="your copy can't be run", where=_path_in(str(error)),
                               idea="Mend this first; the scenarios run after that.")
                        for name in names])
     if len(todo) == len(exercise.blanks):  # nothing is written: nothing to run
-        return Report(exercise, _static_origins(course, exercise),
+        return Report(exercise, whose.not_run(course, exercise),
                       [Result(name, TODO) for name in names], todo)
     run = _Run(course, exercise, codes, swapped)
     run.play(None)
     results = [run.results.get(name, Result(name, NOT_RUN)) for name in names]
     # Passing counts only for code that is hers by its own testimony.
     todo += [f"the {blank.qualname} that ran is not yours" for blank in exercise.blanks
-             if run.origins and not _is_hers(course, blank, run.origins)]
+             if run.origins and not whose.is_hers(course, blank, run.origins)]
     return Report(exercise, run.told_origins(),
                   _with_partings(course, exercise, results), todo)
 
@@ -134,11 +142,16 @@ def _with_partings(course: Course, exercise: Exercise, results: Sequence[Result]
     failed = [result.name for result in results if result.status == FAILED and result.events]
     if not failed:
         return list(results)
-    run = _Run(course, exercise, {})
-    run.play(failed)
-    return [replace(result, parting=_parting(run.results[result.name].events, result.events))
-            if result.name in failed and result.name in run.results else result
+    theirs = _reference_events(course, exercise, exercise.test_file.stat().st_mtime_ns)
+    return [replace(result, parting=_parting(theirs[result.name], result.events))
+            if result.name in failed and result.name in theirs else result
             for result in results]
+
+
+@functools.cache
+def _reference_events(course: Course, exercise: Exercise, _version: int) -> dict[str, Any]:
+    """What happens in each scenario on the reference: the same every time."""
+    return {result.name: result.events for result in check_reference(course, exercise).results}
 
 
 def _parting(theirs: Sequence[str], hers: Sequence[str]) -> tuple[int, str, str] | None:
@@ -193,7 +206,7 @@ class _Run:
             try:
                 line = lines.get(timeout=seconds)
             except queue.Empty:
-                self._add_hang(running, dump)
+                self._add_hang(running or self._first(), dump)
                 return
             if not line:
                 break
@@ -203,7 +216,7 @@ class _Run:
             self._add(event)
         code = process.wait()
         if running or code != 0 or not self.results:
-            self._add_crash(running, code, errors.read_text("utf-8", "replace"))
+            self._add_crash(running or self._first(), code, errors.read_text("utf-8", "replace"))
 
     def _add(self, event: Event) -> None:
         if event["kind"] == "origins":
@@ -222,106 +235,40 @@ class _Run:
         self.results[name] = Result(
             name, status, event.get("title", ""), event.get("steps", ()), event.get("events", ()),
             event.get("error", ""), event.get("idea", ""), event.get("misconception", ""),
-            event.get("diagnosis", ""), self._where(event), event.get("traceback", ""),
-            event.get("printed", ()))
+            event.get("diagnosis", ""), whose.where(self.course, self.exercise, event),
+            event.get("traceback", ""), event.get("printed", ()))
 
-    def _add_hang(self, running: str, dump: Path) -> None:
+    def _add_hang(self, name: str, dump: Path) -> None:
         text = dump.read_text("utf-8", "replace") if dump.exists() else ""
         frames = [[path, int(line), name] for path, line, name in reversed(
             re.findall(r'File "(.*)", line (\d+) in (.*)', text.partition("\n\n")[0]))]
-        self._put(running or self._first(), HANG, {
-            "title": "it does not end",
-            "error": f"still running after {SCENARIO_SECONDS:g} seconds; it was ended there",
+        self._put(name, HANG, {
+            "title": title(self.exercise, name),
+            "error": f"it does not end: still running after {SCENARIO_SECONDS:g} seconds",
             "idea": "One thread serves everybody: a loop that does not end here stops the server.",
             "misconception": "M02", "frames": frames})
 
-    def _add_crash(self, running: str, code: int, errors: str) -> None:
+    def _add_crash(self, name: str, code: int, errors: str) -> None:
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-        self._put(running or self._first(), CRASH, {
-            "title": "the interpreter died", "error": f"the process ended with {how}",
+        self._put(name, CRASH, {
+            "title": title(self.exercise, name),
+            "error": f"the interpreter died: the process ended with {how}",
             "idea": "A server that exits takes every connection with it.", "frames": [],
             "traceback": errors[-2000:]})
 
     def told_origins(self) -> str:
         """Whose code ran, by class: from the files that the running code itself names."""
-        told = origins(self.course, self._blanks(), self.origins)
+        told = whose.origins(self.course, self._blanks(), self.origins)
         for used in self.exercise.uses:
-            mine = any(Path(path).is_relative_to(self.course.learner_dir)
-                       for path in self.origins.get(used, ()))
-            told.setdefault(used.partition(":")[2], "YOURS" if mine else "reference")
-        return " · ".join(f"{slot}: {whose}" for slot, whose in told.items())
+            told.setdefault(used.partition(":")[2],
+                            whose.used(self.course, used, self.origins.get(used, ())))
+        return whose.line(told)
 
     def _blanks(self) -> list[Blank]:
         return [*self.exercise.blanks, *self.swapped]
 
     def _first(self) -> str:
         return scenario_names(self.exercise)[0][0]
-
-    def _where(self, event: Event) -> str:
-        """The place to look: the blank that a diagnosis names, or the learner's innermost line.
-
-        A line in what she wrote herself, if there is one: the rest of her copy is given.
-        """
-        copies = {path for path, _ in self.codes.values()}
-        frames = [frame for frame in reversed(event.get("frames", ())) if frame[0] in copies]
-        hers = [frame for frame in frames if frame[2] in {
-            blank.qualname.split(".")[-1] for blank in self.exercise.blanks}]
-        if frames and not event.get("blank"):
-            path, line, name = (hers or frames)[0]
-            return f"{self.course.shown(Path(path))}:{line} ({name})"
-        wanted = event.get("blank") or self.exercise.blanks[0].qualname
-        for blank in self.exercise.blanks:
-            if blank.qualname == wanted and self.course.copy(blank.module).exists():
-                line = workspace.definition(self.course, blank).lineno
-                return f"{self.course.shown(self.course.copy(blank.module))}:{line} ({wanted})"
-        return ""
-
-
-def origins(course: Course, blanks: Sequence[Blank], files: dict[str, list[str]]) -> dict[str, str]:
-    """Whose each class is: `reference`, `STUB (…)` or `YOURS (…)`.
-
-    `files` are those that the code of each blank names as its own.
-    """
-    told: dict[str, str] = {}
-    for blank in blanks:
-        copy = course.copy(blank.module)
-        if not _is_hers(course, blank, files):
-            whose = "reference"
-        elif not copy.exists():
-            whose = "STUB (not begun)"
-        elif source.is_stub(workspace.definition(course, blank), blank.keep):
-            whose = f"STUB ({_file_and_hash(course, copy)})"
-        else:
-            whose = f"YOURS ({_file_and_hash(course, copy)})"
-        # One stub makes the class a stub; one definition that is not hers, not hers.
-        known = told.setdefault(blank.slot, whose)
-        if known.startswith("YOURS") or whose.startswith("STUB"):
-            told[blank.slot] = whose
-    return told
-
-
-def _is_hers(course: Course, blank: Blank, files: dict[str, list[str]]) -> bool:
-    return files.get(blank.name) == [str(course.copy(blank.module))]
-
-
-def _static_origins(course: Course, exercise: Exercise) -> str:
-    """The same where nothing was run: what is there."""
-    told: dict[str, str] = {}
-    for blank in exercise.blanks:
-        copy = course.copy(blank.module)
-        state = f"STUB ({_file_and_hash(course, copy)})" if copy.exists() else "not begun"
-        try:
-            if copy.exists() and not source.is_stub(
-                    workspace.definition(course, blank), blank.keep):
-                state = f"YOURS ({_file_and_hash(course, copy)}), not run"
-        except source.SourceError:
-            state = f"YOURS ({_file_and_hash(course, copy)}), can't be read"
-        told.setdefault(blank.slot, state)
-    return " · ".join(f"{slot}: {state}" for slot, state in told.items())
-
-
-def _file_and_hash(course: Course, copy: Path) -> str:
-    return f"{course.shown(copy)} {workspace.fingerprint(copy)}"
 
 
 def _path_in(error: str) -> str:

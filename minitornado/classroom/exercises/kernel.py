@@ -77,9 +77,14 @@ class Client:
         self.kernel = kernel
         self.socket: Any = sock  # typed as a socket would be: it stands in for one
 
+    @property
+    def told(self) -> str:
+        """Its name in a sentence: "the client", "client 2"."""
+        return "the client" if self.socket.name == "client" else self.socket.name
+
     def sends(self, data: bytes) -> None:
         """Bytes arrive, and the loop turns until it would sleep."""
-        self.kernel.lab.step(f"the {self.socket.name} sends {shown(data)}; the loop turns")
+        self.kernel.lab.step(f"{self.told} sends {shown(data)}; the loop turns")
         self.arrive(data)
         self.kernel.run()
 
@@ -89,13 +94,13 @@ class Client:
 
     def takes(self, size: int) -> None:
         """The client reads `size` bytes, so the kernel has room for as many; the loop turns."""
-        self.kernel.lab.step(f"the {self.socket.name} reads {size:,} bytes; the loop turns")
+        self.kernel.lab.step(f"{self.told} reads {size:,} bytes; the loop turns")
         self.socket.room += size
         self.kernel.run()
 
     def leaves(self) -> None:
         """The client closes its end, and the loop turns until it would sleep."""
-        self.kernel.lab.step(f"the {self.socket.name} closes; the loop turns")
+        self.kernel.lab.step(f"{self.told} closes; the loop turns")
         self.socket.ended = True
         self.kernel.run()
 
@@ -156,6 +161,11 @@ class ScriptedSocket:
         self.outgoing += data[:sent]
         self.kernel.lab.event(f"send to {self.name}: {sent:,} of {len(data):,} bytes")
         return sent
+
+    def sendall(self, data: Any) -> None:
+        """As a real one that does not block: sends what it can, and raises if that was not all."""
+        if self.send(data) < len(data):
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def getsockopt(self, *_: int) -> int:
         return 0  # no error

@@ -56,15 +56,21 @@ class Diagnosis:
     misconception: str  # "M17"
     blank: str          # the definition to look at, by qualified name
     diagnose: Diagnose
+    raises: type[BaseException] | None = None  # it may speak of such an exception, too
 
 
-def diagnosis(misconception: str, blank: str) -> Callable[[Diagnose], Diagnosis]:
+def diagnosis(
+    misconception: str, blank: str, raises: type[BaseException] | None = None
+) -> Callable[[Diagnose], Diagnosis]:
     """Make a diagnosis of the function beneath; its name is the id.
 
     The function returns one sentence that is true of this run, or None if it is not this mistake.
+    Where an exception ended the scenario, only those are asked that say they know such ones: a
+    mistake of typing is found by its line, and a sentence about something else would mislead.
     """
     def make(function: Diagnose) -> Diagnosis:
-        return Diagnosis(getattr(function, "__name__", "?"), misconception, blank, function)
+        name = getattr(function, "__name__", "?")
+        return Diagnosis(name, misconception, blank, function, raises)
     return make
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import commands, engine, workspace
+from . import commands, engine, whose, workspace
 from .catalog import ROOT, Blank, Course, ExerciseError
 
 
@@ -20,10 +20,10 @@ def run(command: Sequence[str], course: Course | None = None) -> int:
     """Run `python -m minitornado COMMAND …`; returns its exit code.  Says first whose code runs."""
     course = course or Course()
     hers = pieces(course)
-    told = engine.origins(course, hers, {
+    told = whose.origins(course, hers, {
         blank.name: [str(course.copy(blank.module))] for blank in hers})
-    for slot, whose in told.items():
-        print(f"{slot}: {whose}", flush=True)
+    for slot, mine in told.items():
+        print(f"{slot}: {mine}", flush=True)
     job = {"package": course.package, "codes": engine.compiled(course, hers),
            "path": list(dict.fromkeys([str(course.root), str(ROOT)])), "command": list(command)}
     with tempfile.TemporaryDirectory() as folder:

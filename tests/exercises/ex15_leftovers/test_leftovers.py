@@ -314,7 +314,7 @@ def answer_stays(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M15", "BaseIOStream._finish_read")
+@diagnosis("M15", "BaseIOStream._finish_read", raises=AssertionError)
 def resolves_first(lab: Lab) -> str | None:
     if "Already reading" in nested_read():
         return ("Inside set_result somebody began the next read, and was told \"Already reading\": "
@@ -361,6 +361,8 @@ def end_first(lab: Lab) -> str | None:
 
 @diagnosis("M18", "BaseIOStream._handle_read")
 def end_untold(lab: Lab) -> str | None:
+    if after_one(ONE + TWO) != TWO:
+        return None
     client, reader = connected(Lab())
     reader.read_until(END)
     client.leaves()

@@ -370,6 +370,7 @@ class Scene:
         """Write; what becomes of it is an event."""
         self.lab.step(f"write({shown(data, 12)}), with room for {self.client.socket.room:,}")
         future = self.stream.write(data)
+        self.lab.check(future is not None, "expected write to return a Future, got None")
         if not future.done():
             future.add_done_callback(lambda future: self.lab.event(
                 "a write is through" if future.exception() is None else "a write has failed"))

@@ -15,6 +15,7 @@ from minitornado.classroom.exercises.actors import (
 )
 from minitornado.classroom.exercises.lab import Lab, diagnosis, shown
 from minitornado.httpserver import HTTPServer
+from minitornado.httputil import HTTPOutputError
 from minitornado.ioloop import IOLoop
 
 FORM = "application/x-www-form-urlencoded"
@@ -160,7 +161,7 @@ def too_early(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M25", "_ServerRequestAdapter.headers_received")
+@diagnosis("M25", "_ServerRequestAdapter.headers_received", raises=AttributeError)
 def no_connection(lab: Lab) -> str | None:
     seen: list[object] = []
     Site(Lab(), lambda request: seen.append(request.connection)).connect().sends(get())
@@ -205,7 +206,7 @@ def form_untouched(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M25", "_ServerRequestAdapter.finish")
+@diagnosis("M25", "_ServerRequestAdapter.finish", raises=HTTPOutputError)
 def called_again(lab: Lab) -> str | None:
     app = Application(Lab())
     Site(Lab(), app).connect().sends(get())
