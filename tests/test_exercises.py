@@ -781,6 +781,8 @@ def test_an_exercise_is_complete(exercise: Exercise):
     assert (Course().root / Course().notebook(exercise)).is_file()
     names = [name for name, _ in engine.scenario_names(exercise)]
     assert any(name.endswith("_real") for name in names)
+    # The second line of a story is not cut.
+    assert max(len(f"FAILED {engine.title(exercise, name)}") for name in names) <= story.WIDTH
     solution = [source.body(Course().reference(blank.module).read_text(), blank.qualname,
                             blank.keep) for blank in exercise.blanks]
     assert min(new_lines(exercise)) <= MAX_NEW_LINES

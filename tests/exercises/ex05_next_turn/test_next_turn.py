@@ -17,6 +17,10 @@ SLEEP_SECONDS = 0.5  # of a real loop that nobody wakes
 TOO_OFTEN = 1_000  # how often a callback adds itself, if nobody else gets a turn
 
 
+class Mistake(Exception):
+    """What a callback may raise."""
+
+
 def test_not_before_add_callback_returns(lab: Lab) -> None:
     """A callback is added, in the middle of a function.
 
@@ -162,6 +166,22 @@ def test_timeout_that_a_callback_makes_due(lab: Lab) -> None:
     scene.run()
     lab.check(lab.events[1].startswith("poll"), f"expected a poll after A, got {lab.events[1]}")
     scene.expect("A runs", "T runs")
+
+
+def test_one_that_raises_costs_itself_only(lab: Lab) -> None:
+    """Of two callbacks and of two due timeouts, the first raises.
+
+    A mistake is for the log; whoever comes after it has nothing to do with it.
+    """
+    scene = Scene(lab)
+    for name in "AB":
+        scene.timeout(f"{name}, a timeout,", then=raises if name == "A" else None)
+    for name in "CD":
+        scene.add(name, then=raises if name == "C" else None)
+    with errors_logged() as errors:
+        scene.run()
+    scene.expect("C runs", "D runs", "A, a timeout, runs", "B, a timeout, runs")
+    lab.check(len(errors) == 2, f"expected two lines in the log, got {errors}")
 
 
 def test_sleeping_loop_is_woken(lab: Lab) -> None:
@@ -312,6 +332,14 @@ def holds_on(lab: Lab) -> str | None:
     return None
 
 
+@diagnosis("M13", "IOLoop._work", raises=Mistake)
+def calls_directly(lab: Lab) -> str | None:
+    if isinstance(lab.error, Mistake):
+        return ("A callback raised, and it came through to whoever runs the loop: the loop has "
+                "ended, for all. _run calls a callback, and minds what it raises.")
+    return None
+
+
 @diagnosis("M10", "IOLoop.add_callback")
 def no_wake(lab: Lab) -> str | None:
     awake = Scene(Lab())
@@ -337,6 +365,10 @@ def always_wakes(lab: Lab) -> str | None:
 # ---- helpers ----
 
 
+def raises() -> None:
+    raise Mistake
+
+
 class Scene:
     """A loop on a scripted kernel, and callbacks that say their names."""
 
@@ -357,10 +389,10 @@ class Scene:
         self.lab.step(f"add_callback({name})")
         self.loop.add_callback(self._speaker(name, then))
 
-    def timeout(self, name: str) -> object:
+    def timeout(self, name: str, then: Callable[[], object] | None = None) -> object:
         """A timeout that is due now."""
         self.lab.step(f"call_later(0, {name})")
-        return self.loop.call_later(0, self._speaker(name, None))
+        return self.loop.call_later(0, self._speaker(name, then))
 
     def run(self) -> None:
         """Turn until the loop sleeps."""
