@@ -217,7 +217,7 @@ def test_read_of_a_closed_stream(lab: Lab) -> None:
 
 
 def test_read_after_the_clients_end(lab: Lab) -> None:
-    """The client has said its last byte; an answer to it is still on its way; somebody reads.
+    """The client has said its last byte, our answer is on its way; we read.
 
     The stream is open, for the answer. To read there is nothing any more.
     """

@@ -77,7 +77,7 @@ def test_read_from_within_an_answer(lab: Lab) -> None:
 
 
 def test_interest_dropped_when_nobody_reads(lab: Lab) -> None:
-    """One request is answered, the next is in the buffer, and a third comes; nobody reads.
+    """A request is in the buffer, another one comes; nobody reads.
 
     Level-triggered: the kernel says "readable" on every turn, for as long as it is asked.
     """
@@ -127,7 +127,7 @@ def test_idle_stream_learns_of_the_end(lab: Lab) -> None:
 
 
 def test_close_callback_hears_of_the_end_when_all_is_read(lab: Lab) -> None:
-    """A close callback; a request in the buffer; it is read, and the client leaves.
+    """Somebody has a close callback; all is read, and the client leaves.
 
     While there was something in store, READ was not wanted; now it is how we learn of the end.
     """
@@ -145,7 +145,7 @@ def test_close_callback_hears_of_the_end_when_all_is_read(lab: Lab) -> None:
 
 
 def test_read_until_close_while_we_still_write(lab: Lab) -> None:
-    """The client sends a request, and then its end; our answer to another is still on its way.
+    """The client sends a request, and its end; an answer is still on its way.
 
     For whoever reads to the end, this is the end.
     """
@@ -176,7 +176,7 @@ def test_pending_read_fails_at_the_end_while_we_still_write(lab: Lab) -> None:
 
 
 def test_leftovers_outlive_our_own_close(lab: Lab) -> None:
-    """Two requests and a bit come in one packet; after the first we close the stream.
+    """Two requests and a bit have come; after the first, the stream is closed.
 
     Nothing can be sent any more; what was received is still here.
     """
@@ -211,7 +211,7 @@ def test_nonsense_costs_its_own_read_only(lab: Lab) -> None:
 
 
 def test_leftovers_outlive_the_connection(lab: Lab) -> None:
-    """The client leaves while 100 bytes are waited for; a request is in the buffer.
+    """100 bytes are waited for, 28 are in the buffer, and the client leaves.
 
     The connection is gone, the bytes are not: he did send them.
     """
@@ -271,7 +271,7 @@ def test_reset_is_the_reason(lab: Lab) -> None:
 
 
 def test_two_and_a_half_requests_real(lab: Lab) -> None:
-    """A real socket pair; two requests and a half in one packet, then the other half.
+    """A real socket pair; two requests and a half come, then the other half.
 
     What holds on the scripted kernel holds on a real one.
     """

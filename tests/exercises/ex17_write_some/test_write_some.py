@@ -33,7 +33,7 @@ def test_small_reply_needs_no_poll(lab: Lab) -> None:
 
 
 def test_big_reply_adds_then_removes_write(lab: Lab) -> None:
-    """The kernel takes 1,000 of 3,000 bytes; the client reads, and there is room again.
+    """The kernel takes 1,000 of 3,000 bytes; later there is room again.
 
     WRITE is asked for while something waits, and not longer: a socket is nearly always writable.
     """
@@ -61,7 +61,7 @@ def test_no_byte_lost_and_none_twice(lab: Lab) -> None:
 
 
 def test_order_of_three_writes(lab: Lab) -> None:
-    """Three writes; there is room again before the second, but the first is not through.
+    """Three writes; there is room for the second before the first is through.
 
     A stream is a queue of bytes: who comes later does not overtake.
     """
@@ -172,7 +172,7 @@ def test_client_gone_while_bytes_wait(lab: Lab) -> None:
 
 
 def test_half_closed_client_gets_everything(lab: Lab) -> None:
-    """The client has said its last byte, and still reads; then the last of ours is sent.
+    """The client has said its last byte, and reads what we still have to say.
 
     One direction has ended. When the other has nothing more to say, the stream closes.
     """

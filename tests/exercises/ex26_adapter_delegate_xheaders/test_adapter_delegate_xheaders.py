@@ -60,7 +60,7 @@ def test_start_request_for_every_request(lab: Lab) -> None:
 
 
 def test_returned_future_holds_back_the_body(lab: Lab) -> None:
-    """The delegate returns a Future from headers_received, and from data_received.
+    """The delegate returns a Future from headers_received, and data_received.
 
     It is not ready yet; the connection reads on when it is.
     """
@@ -178,7 +178,7 @@ def test_xheaders_do_not_leak_to_the_next_request(lab: Lab) -> None:
 
 
 def test_unapply_also_when_the_application_raises(lab: Lab) -> None:
-    """The first request has X-Real-Ip, and the application raises; then a second one.
+    """At a request with X-Real-Ip the application raises; then a second one.
 
     A 500 is an answer, and the connection goes on.
     """

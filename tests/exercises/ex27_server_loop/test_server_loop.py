@@ -111,7 +111,7 @@ def test_bodies_do_not_mix(lab: Lab) -> None:
 
 
 def test_what_the_server_knows_is_handed_on(lab: Lab) -> None:
-    """A server behind a proxy that unpacks TLS, and that keeps no connection alive.
+    """A server behind a proxy that unpacks TLS; no connection is kept alive.
 
     Who is at the other end, and what was agreed upon, holds for every exchange.
     """
@@ -151,7 +151,7 @@ def test_delegate_is_told_whose_request_it_is(lab: Lab) -> None:
 
 
 def test_connections_are_counted_and_forgotten(lab: Lab) -> None:
-    """Three clients come; one leaves idle, one in mid-request, one while it is answered.
+    """Three clients leave: an idle one, one in mid-request, one that waits.
 
     However it ends: the server must know when.
     """
@@ -184,7 +184,7 @@ def test_close_all_connections(lab: Lab) -> None:
 
 
 def test_who_is_idle_may_be_closed(lab: Lab) -> None:
-    """One client is idle, one waits for a slow answer; the server closes those that are idle.
+    """One client is idle, one waits for its answer; who is idle is closed.
 
     An exchange that has begun may end: the server must know which it is at.
     """
