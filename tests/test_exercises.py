@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import io
+import json
 import os
 import re
 import subprocess
@@ -19,8 +21,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from minitornado.classroom.exercises import commands, engine, graft, source, story, workspace
+from minitornado.classroom.exercises import (
+    commands,
+    engine,
+    graft,
+    score,
+    source,
+    story,
+    workspace,
+)
 from minitornado.classroom.exercises.catalog import Course, Exercise, ExerciseError, load
 
 MAX_NEW_LINES = 25
@@ -230,6 +241,16 @@ def unforeseen(lab):
 
 
 @diagnosis("M01", "Box.get")
+def of_checks(lab):
+    return "Not true of an exception." if lab.error is not None and lab.error.args == () else None
+
+
+@diagnosis("M01", "Box.get", KeyError)
+def of_keys(lab):
+    return "There is no such key." if isinstance(lab.error, KeyError) else None
+
+
+@diagnosis("M01", "Box.get")
 def doubled(lab):
     if lab.facts.get("got") == "twotwo":
         return "You gave it twice."
@@ -362,6 +383,49 @@ def test_an_exception_is_told_with_the_learners_line_and_its_traceback_last(tiny
     assert list(where) == sorted(where, key=where.__getitem__)
 
 
+def test_of_an_exception_only_those_speak_that_know_it(tiny: Course):
+    unknown = answer(tiny, "raise ValueError").results[0]
+    assert (unknown.diagnosis, unknown.error) == ("", "ValueError, by `raise ValueError`")
+    known = answer(tiny_again(tiny), "raise KeyError('thing')").results[0]
+    assert (known.diagnosis, known.idea) == ("of_keys", "There is no such key.")
+
+
+def test_a_line_that_was_given_is_called_so_and_a_helper_of_hers_is_not(tiny: Course):
+    user = tiny.copy("tiny.box")
+    report = answer(tiny, "return self.thing")
+    user.write_text(user.read_text().replace("return box.get()", "return box.get() + None"))
+    assert engine.check(tiny, tiny.exercise("ex02")).results[0].where == (
+        "mine/box.py:18 (use, which was given)")
+    user.write_text(user.read_text() + "\n\ndef helper(thing):\n    return thing + None\n")
+    user.write_text(user.read_text().replace("return self.thing", "return helper(self.thing)"))
+    assert engine.check(tiny, tiny.exercise("ex02")).results[0].where == (
+        "mine/box.py:22 (helper)")
+    assert report.passed
+
+
+def test_all_that_she_wrote_is_named_where_no_line_is_known(tiny: Course):
+    toml = tiny.exercises_dir / "ex02_get" / "exercise.toml"
+    toml.write_text(toml.read_text() + '"tiny.box:Box.__init__" = "what is in it?"\n')
+    course = dataclasses.replace(tiny)
+    workspace.start(course, course.exercise("ex02"))
+    copy = course.copy("tiny.box")
+    copy.write_text(BOX.replace("return self.thing", "return self.thing * 2"))
+    assert engine.check(course, course.exercise("ex02")).results[0].where == (
+        "mine/box.py:11 and 4")
+
+
+def test_what_is_given_in_her_copy_counts_as_the_references_until_she_changes_it(tiny: Course):
+    toml = tiny.exercises_dir / "ex02_get" / "exercise.toml"
+    toml.write_text(toml.read_text().replace("tiny.user:User", "tiny.box:Lid"))
+    reference = tiny.reference("tiny.box")
+    reference.write_text(BOX + "\n\nclass Lid:\n    def lift(self):\n        return 1\n")
+    assert answer(tiny, "return self.thing").origins.endswith(" · Lid: reference")
+    copy = tiny.copy("tiny.box")
+    copy.write_text(copy.read_text().replace("return 1", "return 2"))
+    report = engine.check(tiny, tiny.exercise("ex02"))
+    assert re.search(r" · Lid: YOURS \(mine/box.py \w{6}\)$", report.origins)
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "SCENARIO_SECONDS", 0.7)
@@ -375,6 +439,7 @@ def test_an_endless_loop_is_ended_and_named_with_its_line(tiny: Course, loop: st
     first, second = report.results
     assert (first.status, second.status) == ("hang", "not run")
     assert re.match(r"mine/box\.py:1[234] \(get\)", first.where)
+    assert first.title == "The first thing"
     assert "still running after 0.7 seconds" in first.error
     assert report.status == "hang"
 
@@ -714,8 +779,8 @@ def test_a_wrong_answer_fails_with_its_own_message_and_no_others(
         assert re.search(rf"\[{result.misconception}\]", "\n".join(lines))
         assert " ".join(result.idea.split()) in " ".join(" ".join(lines).split()), "the idea is cut"
         assert result.misconception in exercise.misconceptions
-        assert lines[-1] == (f"  next: {story.COMMAND} hint {exercise.id}, or read notebook "
-                             f"{exercise.notebook}")
+        assert lines[-1] == (f"  next: notebook {exercise.notebook}, or "
+                             f"{story.COMMAND} hint {exercise.id}")
         path, _, rest = result.where.partition(":")
         line = (tmp_path / path).read_text().splitlines()[int(rest.split()[0]) - 1]
         assert "def " in line
@@ -790,6 +855,72 @@ def test_an_exercise_is_complete(exercise: Exercise):
     # The first hint asks; a name from the solution would be an answer.
     identifiers = {word for text in solution for word in re.findall(r"\w*[a-z]_\w+|_\w+", text)}
     assert not identifiers & set(re.findall(r"\w+", exercise.hints[0]))
+
+
+# ---- for teachers ----
+
+
+def hand_in(tiny: Course, folder: str, body: str) -> None:
+    """A submission: the copy of a learner who answered ex02 with `body`."""
+    answer(dataclasses.replace(tiny, learner_dir=tiny.root / "handed in" / folder), body)
+
+
+def test_a_class_is_scored_from_what_was_handed_in_wherever_it_lies(tiny: Course):
+    hand_in(tiny, "ada/mine", "return self.thing")
+    hand_in(tiny, "ben/ex02/deeper", "return self.thing * 2")
+    (tiny.root / "handed in" / "cleo").mkdir()
+    told = score.of_class(tiny.root / "handed in", tiny)
+    assert (told["format"], told["version"]) == ("minitornado-class", 1)
+    assert [(one["learner"], one["points"], one["of"]) for one in told["learners"]] == [
+        ("ada", 5, 10), ("ben", 0, 10), ("cleo", 0, 10)]
+    states = [[exercise["status"] for exercise in one["exercises"]] for one in told["learners"]]
+    assert states == [["todo", "passed"], ["todo", "failed"], ["todo", "todo"]]
+    assert told["misconceptions"] == {"M01": 1}
+    wrong = told["learners"][1]["exercises"][1]
+    assert wrong["scenarios"][1] == {
+        "name": "test_second", "status": "failed", "error": "expected 'two'",
+        "diagnosis": "doubled", "misconception": "M01"}
+    assert wrong["whose"].startswith("Box: YOURS (")
+    assert json.loads(json.dumps(told)) == told
+    assert score.as_csv(told).splitlines() == [
+        "learner,ex01,ex02,points,of", "ada,0,5,5,10", "ben,0,0,0,10", "cleo,0,0,0,10"]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(score.table(told))
+    lines = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert lines[:4] == [["learner", "01", "02", "points", "shows"], ["ada", ".", "+", "5/10"],
+                         ["ben", ".", "x", "0/10", "M01"], ["cleo", ".", ".", "0/10"]]
+    assert "3 learners; passed by: ex02 1" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_one_learner_has_done_to_her_folder_is_no_harm_to_the_others(tiny: Course):
+    hand_in(tiny, "ada", "return self.thing")
+    (tiny.root / "handed in" / "ada" / "exercises.json").write_text(
+        '{"ex02": {"hints": "many", "solved": "yes"}, "ex01": {"solved": "yes"}}')
+    for name, data in (("ben", b"\xff\xfe"), ("cleo", b"def (")):
+        (tiny.root / "handed in" / name).mkdir()
+        (tiny.root / "handed in" / name / "box.py").write_bytes(data)
+    hand_in(tiny, "dan/1", "return self.thing")
+    hand_in(tiny, "dan/2", "return 2")
+    told = score.of_class(tiny.root / "handed in", tiny)
+    found = [(one["points"], one["answers"], one["exercises"][1]["status"],
+              one["exercises"][1]["hints"]) for one in told["learners"]]
+    assert found == [(5, 1, "passed", None), (0, 1, "unreadable", 0), (0, 1, "failed", 0),
+                     (5, 2, "passed", 0)]
+    for folder, message in (("nowhere", "is no folder"), ("tiny", "one a learner is expected")):
+        with pytest.raises(ExerciseError, match=message):
+            score.of_class(tiny.root / folder, tiny)
+
+
+def test_a_score_does_not_depend_on_what_was_swapped_in_nor_writes_anything(tiny: Course):
+    answer(tiny, "self.thing = 'lost'", "ex01")
+    answer(tiny, "return self.thing", "ex02")
+    commands.swap(["Box"], course=tiny)
+    before = {path: path.read_bytes() for path in tiny.learner_dir.rglob("*") if path.is_file()}
+    told = score.of_learner(tiny)
+    assert [one["status"] for one in told["exercises"]] == ["failed", "passed"]
+    assert (told["learner"], told["points"], told["of"]) == ("", 5, 10)
+    assert before == {path: path.read_bytes()
+                      for path in tiny.learner_dir.rglob("*") if path.is_file()}
 
 
 # ---- plain pytest ----

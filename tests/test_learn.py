@@ -91,6 +91,26 @@ def test_misuse_is_one_clear_sentence(mine: Path, capsys: pytest.CaptureFixture[
     assert "Traceback" not in err
 
 
+def test_scores_are_told_as_json_for_a_program_and_as_a_table_for_a_person(
+        mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    code, out, _ = run(capsys, "check ex13 --json")
+    told = json.loads(out)
+    assert (code, told["format"], told["version"]) == (1, "minitornado-score", 1)
+    assert (told["id"], told["status"], told["points"]) == ("ex13", "todo", 0)
+    code, out, _ = run(capsys, "score --json")
+    assert code == 0
+    assert [one["id"] for one in json.loads(out)["exercises"]] == [
+        exercise.id for exercise in Course().exercises()]
+    assert run(capsys, "score")[1].splitlines()[1].split()[:2] == ["you", "."]
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    code, out, _ = run(capsys, f"class {tmp_path}/class")
+    assert (code, out.splitlines()[1].split()[0]) == (0, "ada")
+    assert max(map(len, out.splitlines())) <= 80
+    assert run(capsys, f"class {tmp_path}/class --csv")[1].splitlines()[1].startswith("ada,0,")
+    code, out, err = run(capsys, f"class {tmp_path}/none")
+    assert (code, out, err) == (2, "", f"learn: {tmp_path}/none is no folder\n")
+
+
 @pytest.mark.skipif(not (ROOT / "minitornado" / "__main__.py").exists(),
                     reason="there is no command line to mount it in")
 def test_the_commands_that_it_tells_to_type_exist(

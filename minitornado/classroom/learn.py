@@ -3,6 +3,7 @@
     python -m minitornado learn                 watch: checks again whenever you save
     python -m minitornado learn start ex13      a copy with blanks, in my_minitornado/
     python -m minitornado learn check ex13      exit code 0: passed; 1: not yet; 2: misused
+    python -m minitornado learn class FOLDER    for teachers: what was handed in, checked
 
 Everything it says comes from `exercises.commands`; pytest tells the same.
 """
@@ -10,13 +11,15 @@ Everything it says comes from `exercises.commands`; pytest tells the same.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from .exercises import commands, run, watch
-from .exercises.catalog import ExerciseError
+from .exercises import commands, run, score, watch
+from .exercises.catalog import Course, ExerciseError
 from .exercises.source import SourceError
 
 COMMANDS = {
@@ -31,10 +34,12 @@ COMMANDS = {
     "solution": "the reference's definitions, after the hints",
     "swap": "have classes of yours run in every check, in the place of the reference's",
     "update": "bring copies up to date that were made of an older version",
+    "score": "check all exercises, and count the points; the form of --json is in score.py",
+    "class": "for teachers: the scores of all who have a folder in this one",
     "serve": "the demo server on your own pieces; further options are those of `serve`",
     "run": "another command on your own pieces: run trace /hello --view lanes",
 }
-WITHOUT_EXERCISE = ("watch", "list", "swap", "update", "serve", "run")
+WITHOUT_EXERCISE = ("watch", "list", "swap", "update", "score", "class", "serve", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
         if options.command == "check":
-            return _check(console, options.exercise)
+            return _check(console, options.exercise, options.json)
+        if options.command in ("score", "class"):
+            return _score(console, options)
         if options.command == "watch":
             return watch.watch(console, options.exercise)
         if handed_on is not None:
@@ -76,6 +83,10 @@ def parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         if name not in WITHOUT_EXERCISE:
             order[name].add_argument("exercise", help="ex13, or 13")
+    for name in ("check", "score", "class"):
+        order[name].add_argument("--json", action="store_true", help="for another program")
+    order["class"].add_argument("folder", type=Path, help="one folder in it for each learner")
+    order["class"].add_argument("--csv", action="store_true", help="the points, for a spreadsheet")
     order["watch"].add_argument("exercise", nargs="?", help="by default the first not solved")
     order["hint"].add_argument("--tier", type=int, choices=(1, 2, 3), help="this one, not the next")
     order["trace"].add_argument("scenario", nargs="?", help="by default the first that fails")
@@ -86,10 +97,27 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _check(console: Console, exercise: str) -> int:
+def _check(console: Console, exercise: str, as_json: bool) -> int:
+    if as_json:
+        course = Course()
+        told = score.of_exercise(course, course.exercise(exercise))
+        print(json.dumps({"format": score.FORMAT, "version": score.VERSION} | told, indent=2))
+        return 0 if told["status"] == "passed" else 1
     checked = commands.check(exercise)
     console.print(checked)
     return 0 if checked.passed else 1
+
+
+def _score(console: Console, options: argparse.Namespace) -> int:
+    told = (score.of_class(options.folder) if options.command == "class"
+            else score.of_learner(Course()))
+    if options.json:
+        print(json.dumps(told, indent=2))
+    elif options.command == "class" and options.csv:
+        print(score.as_csv(told), end="")
+    else:
+        console.print(score.table(told))
+    return 0
 
 
 def _answer(options: argparse.Namespace) -> RenderableType:

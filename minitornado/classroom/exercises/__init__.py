@@ -13,6 +13,7 @@
     whose      whose code ran, and where in it to look
     story      what went wrong, in at most 14 lines
     commands   start, check, hint, trace, diff and so on: for the command line
+    score      what was reached, as JSON, of a learner or of a class
     watch      checks again whenever a copy is saved; keys for the commands
     run        the demo server, or a trace, on the learner's own pieces
 

@@ -85,7 +85,7 @@ def _failure(
         "traceback": "" if expected else _traceback(lab.error, copies),
     }
     for known in list(vars(tests).values()):  # a warning adds a name to the module it comes from
-        if (isinstance(known, Diagnosis) and (expected or type(lab.error) is known.raises)
+        if (isinstance(known, Diagnosis) and (expected or type(lab.error) in known.raises)
                 and (sentence := _sentence(known, lab)) is not None):
             return failure | {"diagnosis": known.id, "misconception": known.misconception,
                               "blank": known.blank, "idea": sentence}

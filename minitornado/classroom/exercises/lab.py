@@ -56,16 +56,16 @@ class Diagnosis:
     misconception: str  # "M17"
     blank: str          # the definition to look at, by qualified name
     diagnose: Diagnose
-    raises: type[BaseException] | None = None  # it may speak of such an exception, too
+    raises: tuple[type[BaseException], ...] = ()  # exceptions that it may speak of, too
 
 
 def diagnosis(
-    misconception: str, blank: str, raises: type[BaseException] | None = None
+    misconception: str, blank: str, *raises: type[BaseException]
 ) -> Callable[[Diagnose], Diagnosis]:
     """Make a diagnosis of the function beneath; its name is the id.
 
     The function returns one sentence that is true of this run, or None if it is not this mistake.
-    Where an exception ended the scenario, only those are asked that say they know such ones: a
+    Where an exception ended the scenario, only those are asked that know such ones, `raises`: a
     mistake of typing is found by its line, and a sentence about something else would mislead.
     """
     def make(function: Diagnose) -> Diagnosis:

@@ -9,7 +9,7 @@
                yours      watch client for READ                                   runs part
       [M17] `\\r\\n\\r` came, then `\\n`: …                                            the idea
       look at my_minitornado/pending_read.py:61 (ReadUntil.find_end)
-      next: python -m minitornado learn hint ex13, or read notebook 06
+      next: notebook 06, or python -m minitornado learn hint ex13
 
 Plain words, readable without colour.  A traceback, where there is one, comes after it.
 """
@@ -52,8 +52,8 @@ def story(report: Report, result: Result) -> list[str]:
     tail += _wrapped(mark + result.idea, 3, "  ")
     if result.where:
         tail += _wrapped(f"look at {result.where}", 1, "  ")
-    read = f", or read notebook {report.exercise.notebook}" if report.exercise.notebook else ""
-    tail += [f"  next: {COMMAND} hint {report.exercise.id}{read}"]
+    read = f"notebook {report.exercise.notebook}, or " if report.exercise.notebook else ""
+    tail += [f"  next: {read}{COMMAND} hint {report.exercise.id}"]
     return head + _steps(result.steps, MAX_LINES - len(head) - len(tail)) + tail
 
 

@@ -233,7 +233,7 @@ def test_thread_wakes_sleeping_loop_real(lab: Lab) -> None:
 # ---- known mistakes, in the order in which they are ruled out ----
 
 
-@diagnosis("M07", "IOLoop.add_callback", raises=RecursionError)
+@diagnosis("M07", "IOLoop.add_callback", RecursionError, Mistake)
 def at_once(lab: Lab) -> str | None:
     scene = Scene(Lab())
     scene.add("A")
@@ -332,7 +332,7 @@ def holds_on(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M13", "IOLoop._work", raises=Mistake)
+@diagnosis("M13", "IOLoop._work", Mistake)
 def calls_directly(lab: Lab) -> str | None:
     if isinstance(lab.error, Mistake):
         return ("A callback raised, and it came through to whoever runs the loop: the loop has "

@@ -208,7 +208,7 @@ def test_real_clock_real(lab: Lab) -> None:
 # ---- known mistakes, in the order in which they are ruled out ----
 
 
-@diagnosis("M09", "IOLoop.call_later", raises=AssertionError)
+@diagnosis("M09", "IOLoop.call_later", AssertionError)
 def no_handle(lab: Lab) -> str | None:
     if Scene(Lab()).loop.call_later(1, print) is None:
         return ("call_later returned None: who sets a timeout needs something to remove it with. "
@@ -216,7 +216,7 @@ def no_handle(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M09", "IOLoop.call_at", raises=TypeError)
+@diagnosis("M09", "IOLoop.call_at", TypeError)
 def ties(lab: Lab) -> str | None:
     loop = Scene(Lab()).loop
     try:
@@ -238,7 +238,7 @@ def delay_as_deadline(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M09", "IOLoop.call_later", raises=ValueError)
+@diagnosis("M09", "IOLoop.call_later", ValueError)
 def wall_clock(lab: Lab) -> str | None:
     scene = Scene(Lab())
     try:

@@ -314,7 +314,7 @@ def answer_stays(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M15", "BaseIOStream._finish_read", raises=AssertionError)
+@diagnosis("M15", "BaseIOStream._finish_read", AssertionError)
 def resolves_first(lab: Lab) -> str | None:
     if "Already reading" in nested_read():
         return ("Inside set_result somebody began the next read, and was told \"Already reading\": "

@@ -196,7 +196,7 @@ def test_five_clients_real(lab: Lab) -> None:
 # ---- known mistakes, in the order in which they are ruled out ----
 
 
-@diagnosis("M11", "TCPServer.add_sockets", raises=OSError)
+@diagnosis("M11", "TCPServer.add_sockets", OSError)
 def other_loop(lab: Lab) -> str | None:
     kernel = Kernel(Lab())
     listener = kernel.listen()
@@ -221,7 +221,7 @@ def forgets_sockets(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M20", "add_accept_handler", raises=BlockingIOError)
+@diagnosis("M20", "add_accept_handler", BlockingIOError)
 def eagain_raises(lab: Lab) -> str | None:
     scene = Scene(Lab())
     scene.knock(1)
@@ -254,7 +254,7 @@ def unbounded(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M20", "add_accept_handler", raises=ConnectionAbortedError)
+@diagnosis("M20", "add_accept_handler", ConnectionAbortedError)
 def abort_is_for_all(lab: Lab) -> str | None:
     scene = Scene(Lab())
     scene.listener.fail(errno.ECONNABORTED)
@@ -303,7 +303,7 @@ def pauses_for_anything(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M21", "add_accept_handler", raises=OSError)
+@diagnosis("M21", "add_accept_handler", OSError)
 def accepts_on(lab: Lab) -> str | None:
     scene = Scene(Lab())
     scene.then = scene.server.stop

@@ -161,7 +161,7 @@ def too_early(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M25", "_ServerRequestAdapter.headers_received", raises=AttributeError)
+@diagnosis("M25", "_ServerRequestAdapter.headers_received", AttributeError)
 def no_connection(lab: Lab) -> str | None:
     seen: list[object] = []
     Site(Lab(), lambda request: seen.append(request.connection)).connect().sends(get())
@@ -206,7 +206,7 @@ def form_untouched(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M25", "_ServerRequestAdapter.finish", raises=HTTPOutputError)
+@diagnosis("M25", "_ServerRequestAdapter.finish", HTTPOutputError)
 def called_again(lab: Lab) -> str | None:
     app = Application(Lab())
     Site(Lab(), app).connect().sends(get())

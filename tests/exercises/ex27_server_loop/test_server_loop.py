@@ -285,7 +285,7 @@ def test_curl_like_client_real(lab: Lab) -> None:
 # ---- known mistakes, in the order in which they are ruled out ----
 
 
-@diagnosis("M23", "HTTP1ServerConnection._server_request_loop", raises=AssertionError)
+@diagnosis("M23", "HTTP1ServerConnection._server_request_loop", AssertionError)
 def does_not_wait(lab: Lab) -> str | None:
     scene = Scene(Lab())
     with errors_logged(), contextlib.suppress(Unexpected):
@@ -306,7 +306,7 @@ def not_noted(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M25", "HTTPServer.start_request", raises=HTTPOutputError)
+@diagnosis("M25", "HTTPServer.start_request", HTTPOutputError)
 def one_adapter(lab: Lab) -> str | None:
     scene = Scene(Lab())
     client = scene.connect()
@@ -330,7 +330,7 @@ def one_exchange(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M22", "HTTP1ServerConnection._server_request_loop", raises=AssertionError)
+@diagnosis("M22", "HTTP1ServerConnection._server_request_loop", AssertionError)
 def ignores_the_end(lab: Lab) -> str | None:
     scene = Scene(Lab())
     with errors_logged():
@@ -356,7 +356,7 @@ def never_forgets(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M19", "HTTPServer.on_close", raises=KeyError)
+@diagnosis("M19", "HTTPServer.on_close", KeyError)
 def removes_twice(lab: Lab) -> str | None:
     scene = Scene(Lab())
     scene.connect()
@@ -383,7 +383,7 @@ def end_untold(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M19", "HTTP1ServerConnection._server_request_loop", raises=StreamClosedError)
+@diagnosis("M19", "HTTP1ServerConnection._server_request_loop", StreamClosedError)
 def leaving_is_logged(lab: Lab) -> str | None:
     scene = Scene(Lab())
     client = scene.connect()
@@ -395,7 +395,7 @@ def leaving_is_logged(lab: Lab) -> str | None:
     return None
 
 
-@diagnosis("M02", "HTTP1ServerConnection._server_request_loop", raises=RecursionError)
+@diagnosis("M02", "HTTP1ServerConnection._server_request_loop", RecursionError)
 def recursion(lab: Lab) -> str | None:
     if lab.facts["served"] is not None and 500 < lab.facts["served"] < MANY:
         return (f"RecursionError after {lab.facts['served']:,} requests on one connection: each "
