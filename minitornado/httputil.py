@@ -127,9 +127,8 @@ class HTTPHeaders(MutableMapping[str, str]):
         """Add a field, beside those of the same name."""
         name = _normalize_name(name)
         if name in self.fields:
-            values = self._as_list.setdefault(name, [self.fields[name]])
-            values.append(value)
-            value = ",".join(values)
+            self._as_list.setdefault(name, [self.fields[name]]).append(value)
+            value = f"{self.fields[name]},{value}"
         self.fields[name] = value
 
     def get_list(self, name: str) -> list[str]:

@@ -138,10 +138,10 @@ def _pause_accepting(loop: IOLoop, sock: socket.socket, handler: Any, error: OSE
 
 
 def is_valid_ip(ip: str) -> bool:
-    """Tell whether `ip` is an IPv4 or IPv6 address in numbers.
+    """Tell whether `ip` is an IPv4 or IPv6 address in numbers, all of them (Tornado takes 127.1).
 
-    >>> is_valid_ip("127.0.0.1"), is_valid_ip("::1"), is_valid_ip("localhost"), is_valid_ip("")
-    (True, True, False, False)
+    >>> [is_valid_ip(ip) for ip in ("127.0.0.1", "::1", "127.1", "localhost", "")]
+    [True, True, False, False, False]
     """
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError, ValueError):  # the latter for a NUL, or what isn't ASCII

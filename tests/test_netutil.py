@@ -470,13 +470,6 @@ def test_what_is_no_address_is_not_valid_and_no_error(ip: str) -> None:
     assert not is_valid_ip(ip)
 
 
-def test_nothing_is_no_address_where_the_system_takes_it_for_localhost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: ["localhost"])
-    assert not is_valid_ip("")
-
-
 # ---- TLS options ----
 
 
