@@ -23,23 +23,10 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from .concurrent import Future, chain_future, is_future
-from .ioloop import IOLoop, TimeoutError
+from .ioloop import IOLoop
+from .ioloop import TimeoutError as TimeoutError
 from .log import app_log
 from .util import timedelta_to_seconds
-
-__all__ = [
-    "BadYieldError",
-    "Return",
-    "Runner",
-    "TimeoutError",
-    "convert_yielded",
-    "coroutine",
-    "maybe_future",
-    "moment",
-    "multi",
-    "sleep",
-    "with_timeout",
-]
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -261,10 +261,12 @@ class HTTP1Connection(httputil.HTTPConnection):
             # Small chunks are taken together: three reads for each would cost more than its bytes.
             chunks = ReadChunks(self.params.chunk_size)
             await self.stream.start_read(chunks)
-            total += len(chunks.data) + (chunks.size or 0)
+            total += sum(map(len, chunks.pieces)) + (chunks.size or 0)
             self._check_body_size(total)  # before its bytes are read
-            if chunks.data and not self._write_finished:
-                waiting = delegate.data_received(chunks.data)
+            for piece in chunks.pieces:
+                if self._write_finished:
+                    raise _AnsweredEarly
+                waiting = delegate.data_received(piece)
                 if waiting is not None:
                     await self._wait_for(waiting)
             if chunks.size:

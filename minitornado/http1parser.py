@@ -63,25 +63,25 @@ class ReadChunks:
     r"""A pending read of chunks (RFC 9112 §7.1): as many as are here, if their data are together
     no more than `limit` bytes.
 
-    `data` are the data of those that are here whole.  `size` is what the next one announces, if
+    `pieces` are the data of those that are here whole.  `size` is what the next one announces, if
     its data are to be read by themselves: 0 after the last, None if its line is not here either.
 
     >>> chunks = ReadChunks(limit=10)
     >>> chunks.find_end(bytearray(b"2\r\nab\r\n3\r\ncde\r\n6\r\nfghij"), closed=False)
     15
-    >>> chunks.data, chunks.size
-    (b'abcde', None)
+    >>> chunks.pieces, chunks.size
+    ([b'ab', b'cde'], None)
     """
 
-    __slots__ = ("data", "limit", "size")
+    __slots__ = ("limit", "pieces", "size")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
     def find_end(self, buffer: bytearray, closed: bool) -> int | None:
         end, left = 0, self.limit
+        self.pieces: list[bytes] = []
         self.size: int | None = None
-        found = []  # where the data of those begin and end
         while (start := buffer.find(b"\r\n", end, end + MAX_CHUNK_LINE) + 2) >= 2:
             size = parse_chunk_size(buffer[end:start])
             after = start + size
@@ -91,14 +91,12 @@ class ReadChunks:
                 break
             if not buffer.startswith(b"\r\n", after):
                 raise HTTPInputError("chunk data longer or shorter than its size")
-            found.append((start, after))
+            self.pieces.append(memoryview(buffer)[start:after].tobytes())
             left -= size
             end = after + 2
         else:
             if len(buffer) - end >= MAX_CHUNK_LINE:
                 raise HTTPInputError("chunk size line too long")
-        with memoryview(buffer) as view:
-            self.data = b"".join([view[start:after] for start, after in found])
         return end or None
 
 

@@ -1,6 +1,6 @@
 """Pollers: ask the kernel which fds are ready.
 
-One question, "whom of these can I read from or write to without waiting?", and three
+One question, "whom of these can I read from or write to without waiting?", and several
 kernels' ways to ask it.  All have the same four methods (and `close`, `fileno`):
 
     register(fd, events)     watch fd
@@ -8,9 +8,9 @@ kernels' ways to ask it.  All have the same four methods (and `close`, `fileno`)
     unregister(fd)           forget it
     poll(seconds)            sleep until one is ready -> [(fd, events), ...]
 
-`events` is a bit mask of READ, WRITE and ERROR.  All three are *level-triggered*: they say
-what is so now, every time they are asked, not what has changed since the last time.
-A fourth poller, scripted, is in tests/doubles.py: no kernel, no time, every race on demand.
+`events` is a bit mask of READ, WRITE and ERROR.  All are *level-triggered*: they say what is
+so now, every time they are asked, not what has changed since the last time.
+Another poller, scripted, is in tests/doubles.py: no kernel, no time, every race on demand.
 
 Tornado 4.4: tornado/platform/epoll.py, kqueue.py, select.py, chosen by `Configurable`.
 """
@@ -83,67 +83,23 @@ if sys.platform == "linux":
             return self._epoll.fileno()
 
 
-if sys.platform not in ("linux", "win32"):  # pragma: no cover  (BSD and macOS only)
+class SelectorPoller:
+    """Everywhere else: kqueue on BSD and macOS, select on Windows, by the standard library's hand.
 
-    class KqueuePoller:
-        """BSD and macOS.  Reading and writing are two filters, each added and deleted by itself."""
-
-        def __init__(self) -> None:
-            self._kqueue = select.kqueue()
-            self._watched: dict[int, int] = {}
-
-        def register(self, fd: int, events: int) -> None:
-            if fd in self._watched:
-                raise FileExistsError(f"fd {fd} is watched already")
-            self._control(fd, events, select.KQ_EV_ADD)
-            self._watched[fd] = events
-
-        def modify(self, fd: int, events: int) -> None:
-            self.unregister(fd)
-            self.register(fd, events)
-
-        def unregister(self, fd: int) -> None:
-            self._control(fd, self._watched.pop(fd), select.KQ_EV_DELETE)
-
-        def _control(self, fd: int, events: int, flags: int) -> None:
-            changes = []
-            if events & WRITE:
-                changes.append(select.kevent(fd, select.KQ_FILTER_WRITE, flags))
-            # An fd watched for errors alone still needs a filter to report them through.
-            if events & READ or not events & WRITE:
-                changes.append(select.kevent(fd, select.KQ_FILTER_READ, flags))
-            for change in changes:
-                self._kqueue.control([change], 0)
-
-        def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-            ready: dict[int, int] = {}
-            for event in self._kqueue.control(None, 1000, seconds):
-                fd = event.ident
-                if event.filter == select.KQ_FILTER_READ:
-                    ready[fd] = ready.get(fd, 0) | READ
-                elif event.flags & select.KQ_EV_EOF:  # refused, or closed by the peer
-                    ready[fd] = ready.get(fd, 0) | ERROR
-                else:
-                    ready[fd] = ready.get(fd, 0) | WRITE
-            return list(ready.items())
-
-        def close(self) -> None:
-            self._kqueue.close()
-
-        def fileno(self) -> int:
-            return self._kqueue.fileno()
-
-
-class SelectPoller:
-    """Everywhere else.  The whole set is handed to the kernel at every call: slow beyond a few
-    hundred fds, and fds above 1,023 can't be asked about at all."""
+    Who watches for errors alone isn't told of them: selectors know reading and writing.
+    """
 
     def __init__(self) -> None:
+        import selectors
+
+        self._selector = selectors.DefaultSelector()
         self._watched: dict[int, int] = {}
 
     def register(self, fd: int, events: int) -> None:
         if fd in self._watched:
             raise FileExistsError(f"fd {fd} is watched already")
+        if events & (READ | WRITE):
+            self._selector.register(fd, events & READ | (events & WRITE) >> 1)  # theirs are 1 and 2
         self._watched[fd] = events
 
     def modify(self, fd: int, events: int) -> None:
@@ -151,22 +107,15 @@ class SelectPoller:
         self.register(fd, events)
 
     def unregister(self, fd: int) -> None:
-        del self._watched[fd]
+        if self._watched.pop(fd) & (READ | WRITE):
+            self._selector.unregister(fd)
 
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-        readers = [fd for fd, events in self._watched.items() if events & READ]
-        writers = [fd for fd, events in self._watched.items() if events & WRITE]
-        # A failed connect is an "exceptional condition" on Windows, plain writability elsewhere.
-        watched = list(self._watched)
-        readable, writable, failed = select.select(readers, writers, watched, seconds)
-        ready: dict[int, int] = {}
-        for fds, event in ((readable, READ), (writable, WRITE), (failed, ERROR)):
-            for fd in fds:
-                ready[fd] = ready.get(fd, 0) | event
-        return list(ready.items())
+        ready = self._selector.select(seconds)
+        return [(key.fd, events & READ | (events & 2) << 1) for key, events in ready]
 
     def close(self) -> None:
-        self._watched.clear()
+        self._selector.close()
 
     def fileno(self) -> int:
         return -1
@@ -176,7 +125,4 @@ def best_poller() -> Poller:
     """Make the best poller that this kernel has."""
     if sys.platform == "linux":
         return EpollPoller()
-    elif sys.platform != "win32":  # pragma: no cover  (BSD and macOS only)
-        return KqueuePoller()
-    else:  # pragma: no cover  (neither Linux nor BSD)
-        return SelectPoller()
+    return SelectorPoller()  # pragma: no cover  (not Linux)

@@ -25,7 +25,7 @@ from minitornado.httpserver import HTTPServer
 from minitornado.httputil import HTTPServerRequest
 from minitornado.ioloop import IOLoop, PeriodicCallback
 from minitornado.iostream import IOStream, StreamClosedError
-from minitornado.poller import SelectPoller
+from minitornado.poller import SelectorPoller
 from minitornado.trace import drive
 
 Program = Callable[[], None]
@@ -142,7 +142,7 @@ def other_poller() -> None:
         server.close()
         client.close()
 
-    run(main, poller=SelectPoller())
+    run(main, poller=SelectorPoller())
 
 
 # ---- streams ----

@@ -63,7 +63,7 @@ def _loop() -> tuple[Row, ...]:
 
 def _kernel() -> tuple[Row, ...]:
     rows: list[Row] = []
-    for poller in ("EpollPoller", "KqueuePoller", "SelectPoller"):
+    for poller in ("EpollPoller", "SelectorPoller"):
         path = f"{P}poller:{poller}."
         rows += [
             Poll(path + "poll", step="sleep", optional=True),
