@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -320,8 +321,10 @@ def test_a_trace_runs_on_the_learners_pieces(all_mine: Path):
 
 def test_the_demo_server_serves_on_the_learners_pieces(all_mine: Path):
     copy = Course().copy("minitornado.httpserver")
-    copy.write_text(copy.read_text().replace(
-        'self.request.body = b"".join(', 'self.request.body = b"mine: " + b"".join('))
+    text = copy.read_text()
+    mine = text.replace('b"".join(self._chunks)', 'b"mine: " + b"".join(self._chunks)')
+    assert mine != text
+    copy.write_text(mine)
     process = subprocess.Popen(
         [sys.executable, "-m", "minitornado.classroom.learn", "serve", "--port", "0", "--no-trace"],
         cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -336,9 +339,9 @@ def test_the_demo_server_serves_on_the_learners_pieces(all_mine: Path):
                 port = int(match[1])
                 break
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("POST", "/echo", body=b"hello")
-        assert connection.getresponse().read() == b"mine: hello"
-        connection.close()
+        with contextlib.closing(connection):
+            connection.request("POST", "/echo", body=b"hello")
+            assert connection.getresponse().read() == b"mine: hello"
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C: to all that run in the terminal
         assert process.wait(timeout=20) == 0
     finally:
