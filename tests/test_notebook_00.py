@@ -20,6 +20,7 @@ from minitornado import gen
 from minitornado.classroom import nb00
 from minitornado.classroom.exercises.catalog import Course
 from minitornado.classroom.nb00 import pictures, questions, real, scenarios
+from minitornado.classroom.served import answer
 from minitornado.compare import compare
 from minitornado.ioloop import IOLoop
 from minitornado.trace import tracing
@@ -90,12 +91,12 @@ def test_a_browser_that_is_never_answered_ends_the_run_in_time(monkeypatch):
 
 
 def test_the_runs_leave_no_fd_and_no_current_loop():
-    nb00.two_browsers(lambda request: scenarios._answer(request, b"x"))
+    nb00.two_browsers(lambda request: answer(request, b"x"))
     gc.collect()
     before = open_fds()
     for _ in range(10):
         scenarios.one_request()
-        nb00.two_browsers(lambda request: scenarios._answer(request, b"x"))
+        nb00.two_browsers(lambda request: answer(request, b"x"))
     scenarios.large_answer()
     gc.collect()
     assert open_fds().keys() == before.keys()
@@ -106,11 +107,11 @@ def test_the_runs_leave_no_fd_and_no_current_loop():
 
 
 def later(request):
-    IOLoop.current().add_callback(scenarios._answer, request, b"later")
+    IOLoop.current().add_callback(answer, request, b"later")
 
 
 def in_one_piece(request):
-    scenarios._answer(request, b"hello")
+    answer(request, b"hello")
 
 
 def test_the_measures_tell_runs_apart():
@@ -126,7 +127,7 @@ def test_the_measures_tell_runs_apart():
 
 async def waits(request):
     await gen.sleep(0.01)
-    scenarios._answer(request, b"waited")
+    answer(request, b"waited")
 
 
 def test_what_works_is_done_in_a_row_and_what_waits_overlaps():
@@ -137,7 +138,7 @@ def test_what_works_is_done_in_a_row_and_what_waits_overlaps():
         order.append(f"{request.path[1:]} begins")
         await gen.sleep(0.02)
         order.append(f"{request.path[1:]} ends")
-        scenarios._answer(request, b"x")
+        answer(request, b"x")
 
     nb00.two_browsers(overlap)
     assert ", ".join(order) == questions.MIXED
@@ -154,6 +155,7 @@ def test_calls_are_shown_from_the_answer_on_and_runs_of_equal_ones_as_one(capsys
     nb00.calls(scenarios.large_answer())
     lines = [re.split(r" {2,}", line.strip()) for line in capsys.readouterr().out.splitlines()]
     assert lines[2:] == [
+        ["send", "take this: and all of it fitted", "once"],  # the head
         ["send", "take this, as much as fits", "once"],
         ["epoll_ctl", "watch this socket for READ and WRITE", "once"],
         ["send", "take this, as much as fits", "again and again"],

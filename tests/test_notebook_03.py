@@ -21,6 +21,7 @@ from minitornado.classroom.exercises.catalog import Course
 from minitornado.classroom.nb03 import pictures, real, runs
 from minitornado.classroom.real import ask
 from minitornado.ioloop import IOLoop
+from minitornado.log import app_log
 
 BOOK = Book("03")
 OWNED = [f"ioloop.IOLoop.{name}" for name in ("add_callback", "start", "_work", "_wait", "_run")]
@@ -104,7 +105,7 @@ def test_the_runs_leave_no_fd_and_no_current_loop():
 
 def test_the_log_is_as_before_after_a_run_that_fails(caplog):
     runs.fail()
-    runs.app_log.error("heard")
+    app_log.error("heard")
     assert [record.getMessage() for record in caplog.records] == ["heard"]
 
 

@@ -18,6 +18,11 @@ class Logged:
 
     lines: list[tuple[str, str, str]] = field(default_factory=list)
 
+    @property
+    def errors(self) -> list[str]:
+        """The classes of the exceptions alone."""
+        return [error for _, _, error in self.lines]
+
     def __str__(self) -> str:
         return "\n".join(
             f"{channel}: {message}" + (f" ({error})" if error else "")

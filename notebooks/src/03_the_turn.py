@@ -183,7 +183,7 @@ with nb03.logged() as log, nb03.loop_and_socket() as (loop, _):
     loop.start()
 
 print(seen)
-print("in the log:", log)
+print("in the log:", log.errors)
 
 # %% [markdown]
 # ## Compare
@@ -196,7 +196,7 @@ compare("P03.4")
 
 # %% tags=["check"]
 assert seen == ["add_callback has returned", "stumbles", "the next one runs"]
-assert log == ["ZeroDivisionError"]
+assert log.errors == ["ZeroDivisionError"]
 assert spin(1) == 1 and spin(7) == 7
 
 # %% [markdown]

@@ -10,6 +10,7 @@ from minitornado.trace import Event
 
 from ..predict import Option, ask
 from ..quiz import Item, ask_order
+from ..served import answer, is_syscall
 from . import scenarios
 
 
@@ -117,7 +118,7 @@ def _threads(browsers: int = 10) -> int:
 
     def hello(request: Any) -> None:
         seen.add(threading.get_ident())
-        scenarios._answer(request, b"hello")
+        answer(request, b"hello")
 
     names = [f"browser {number}" for number in range(browsers)]
     scenarios.serve(hello, [(move, name, *more) for move, *more in (
@@ -149,10 +150,8 @@ def _ask_about_write() -> None:
     )  # fmt: skip
 
 
-def _syscall(name: str, fd: str, error: str | None = None) -> Callable[[Event], bool]:
-    return lambda event: (event.kind, event.name, event.fd, event.data.get("error")) == (
-        "syscall", name, fd, error
-    )  # fmt: skip
+def _syscall(*call: str) -> Callable[[Event], bool]:
+    return lambda event: is_syscall(event, *call)
 
 
 EVENTS = (

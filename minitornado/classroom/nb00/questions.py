@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from minitornado.trace import Trace
+import functools
 
 from ..predict import Option, ask
 from . import scenarios
@@ -21,7 +19,7 @@ def ask_all() -> None:
 
 
 def _ask_about_one_request() -> None:
-    trace = _once(scenarios.one_request)
+    trace = functools.cache(scenarios.one_request)
     ask(
         "P00.1",
         "How many turns does the loop make, from the knock until the answer is out?",
@@ -182,15 +180,3 @@ def _ask_about_two_browsers() -> None:
         measure=scenarios.order_of_work,
         finding="The order: {}.",
     )  # fmt: skip
-
-
-def _once(record: Callable[[], Trace]) -> Callable[[], Trace]:
-    """Return a function that records at its first call, and gives that trace at each."""
-    kept: list[Trace] = []
-
-    def trace() -> Trace:
-        if not kept:
-            kept.append(record())
-        return kept[0]
-
-    return trace

@@ -17,13 +17,14 @@ from rich.text import Text
 
 from minitornado.demo.application import application
 from minitornado.httpserver import HTTPServer
-from minitornado.httputil import ResponseStartLine
 from minitornado.ioloop import IOLoop
 from minitornado.netutil import bind_sockets
-from minitornado.trace import Event, Trace, drive, tracing
+from minitornado.trace import Event, Trace
 from minitornado.trace.views import Counts
 
+from .. import served
 from ..palette import PALETTE
+from ..served import answer
 from ..show import show
 
 Application = Callable[[Any], Any]
@@ -54,14 +55,7 @@ def one_request(app: Application = application) -> Trace:
 
 def serve(app: Application, script: Sequence[tuple[Any, ...]]) -> Trace:
     """Trace `app`, and browsers that do what `script` says."""
-    server = HTTPServer(app)
-    try:
-        with tracing() as trace:
-            drive(server, script)
-    finally:
-        if server.io_loop is not None:
-            server.io_loop.close(all_fds=True)
-    return trace
+    return served.serve(HTTPServer(app), script)[0]
 
 
 def large_answer() -> Trace:
@@ -70,7 +64,7 @@ def large_answer() -> Trace:
     def large(request: Any) -> None:
         tray = request.connection.stream.socket
         tray.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_TRAY_BYTES)
-        _answer(request, b"x" * LARGE_BYTES)
+        answer(request, b"x" * LARGE_BYTES)
 
     return one_request(large)
 
@@ -121,16 +115,10 @@ def order_of_work() -> str:
         order.append(f"{name} begins")
         sum(range(100_000))
         order.append(f"{name} ends")
-        _answer(request, b"done")
+        answer(request, b"done")
 
     two_browsers(works)
     return ", ".join(order)
-
-
-def _answer(request: Any, body: bytes) -> None:
-    fields = {"Content-Length": str(len(body))}
-    request.connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), fields, body)
-    request.connection.finish()
 
 
 # ---- what a trace says ----

@@ -9,13 +9,14 @@
     real.py        the same runs in the Tornado that Jupyter itself runs on
 """
 
+from ..logs import logged
 from . import margins
 from .exit_quiz import ask_quiz
 from .pictures import Strip, ring
 from .questions import ask_all
 from .rare import rarely
 from .real import beside_tornado
-from .runs import logged, loop_and_socket, polls_between
+from .runs import loop_and_socket, polls_between
 
 __all__ = [
     "Strip", "ask_all", "ask_quiz", "beside_tornado", "logged", "loop_and_socket", "margins",

@@ -69,7 +69,7 @@ def asynchronous() -> str:
 
         loop.add_callback(stumble)
         loop.start()
-    return f"{log.lines[0][2]} in the log"
+    return f"{log.errors[0]} in the log"
 
 
 CASES: dict[str, Callable[[], str]] = {

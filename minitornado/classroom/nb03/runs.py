@@ -5,7 +5,6 @@ The loops have no server on them: a few functions, a timeout, and a pair of sock
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from minitornado.ioloop import IOLoop
-from minitornado.log import app_log
 from minitornado.poller import best_poller
 from minitornado.trace import Event, Trace, tracing
+
+from ..logs import logged
 
 # For a loop that nobody stops; one that is stopped needs a thousandth of it.
 DEADLINE_SECONDS = 10.0
@@ -53,26 +53,6 @@ def loop_and_socket() -> Iterator[tuple[IOLoop, socket.socket]]:
         loop.close(all_fds=True)
         near.close()
         far.close()
-
-
-@contextmanager
-def logged() -> Iterator[list[str]]:
-    """What the loop logs of callbacks meanwhile: by exception, and not on the page."""
-    found: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            kind = record.exc_info[0] if record.exc_info else None
-            found.append(kind.__name__ if kind else record.getMessage())
-
-    keep, propagate = Keep(), app_log.propagate
-    app_log.addHandler(keep)
-    app_log.propagate = False
-    try:
-        yield found
-    finally:
-        app_log.removeHandler(keep)
-        app_log.propagate = propagate
 
 
 # ---- runs ----
@@ -167,7 +147,7 @@ def fail() -> str:
             loop.start()
         except ZeroDivisionError:
             seen.append("raised by start")
-    return told(seen, log)
+    return told(seen, log.errors)
 
 
 def told(seen: list[str], log: list[str]) -> str:

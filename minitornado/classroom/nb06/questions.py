@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from minitornado.trace import Trace
+import functools
 
 from ..predict import Option, ask
 from . import runs
@@ -53,7 +51,7 @@ def _ask_what_is_read() -> None:
 
 
 def _ask_about_leftovers() -> None:
-    trace = _once(lambda: runs.read_lines()[0])
+    trace = functools.cache(lambda: runs.read_lines()[0])
     ask(
         "P06.2",
         "`ONE` and `TWO` came with the end of `HELLO`. How often is the kernel asked for bytes "
@@ -199,15 +197,3 @@ def small_pieces() -> str:
         return "fewer lines" if others == lines[: len(others)] else "other lines"
     more = runs.receives(small) > runs.receives(large)
     return "the same lines, more recvs" if more else "the same lines, as many recvs"
-
-
-def _once(record: Callable[[], Trace]) -> Callable[[], Trace]:
-    """Return a function that records at its first call, and gives that trace at each."""
-    kept: list[Trace] = []
-
-    def trace() -> Trace:
-        if not kept:
-            kept.append(record())
-        return kept[0]
-
-    return trace

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream, StreamClosedError
 from minitornado.tcpserver import TCPServer
-from minitornado.trace import Event, Trace, drive, tracing
+from minitornado.trace import Event, Trace
+
+from ..served import serve
 
 #: What the client sends, one after the other; the loop sleeps in between.
 PACKETS = (b"HEL", b"LO\r", b"\nONE\r\nTWO\r\nTHR", b"EE\r\n")
@@ -43,14 +45,8 @@ def read_lines(
     Raises TimeoutError if that takes longer than 30 seconds.
     """
     server = Lines(read_chunk_size)
-    script: list[tuple[object, ...]] = [("connect", "client")]
-    script += [("send", "client", packet) for packet in packets]
-    try:
-        with tracing() as trace:
-            drive(server, [*script, ("close", "client")])
-    finally:
-        if server.io_loop is not None:
-            server.io_loop.close(all_fds=True)
+    sends = [("send", "client", packet) for packet in packets]
+    trace, _ = serve(server, [("connect", "client"), *sends, ("close", "client")])
     return trace, server.lines
 
 

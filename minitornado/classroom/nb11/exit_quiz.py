@@ -10,17 +10,17 @@ from minitornado.trace import Event, Trace
 
 from ..predict import Option, ask
 from ..quiz import Item, ask_order
+from ..served import answer
 from . import scenarios
 from .scenarios import GET, PROXIED
 
-CHUNKED = (b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-           b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")  # fmt: skip
+LONG_BYTES = 200_000
 
 
 def ask_quiz() -> None:
     """Make the questions known to `quiz`."""
     _ask_about_no_body()
-    _ask_about_chunks()
+    _ask_about_a_long_body()
     _ask_about_a_second_request()
     _ask_about_a_client_that_has_left()
     ask_order("Q11.5", "A client behind a proxy sends a request with a body. What comes after "
@@ -67,38 +67,43 @@ def _missing(trace: Trace) -> str:
     return ", ".join(event for event in events if event not in called) or "none"
 
 
-def _ask_about_chunks() -> None:
+def _ask_about_a_long_body() -> None:
     ask(
         "Q11.2",
-        "A chunked body: `abc`, then `de`. Both chunks come in one packet, with the head. How "
-        "often is `data_received` called, and how often your function?",
+        f"A body of {LONG_BYTES:,} bytes comes. How often is `data_received` called, and how often "
+        "your function?",
         {
             "a": Option(
-                "once and once: one packet, one event", "1, 1",
-                "What came in one packet says nothing. The body was sent in two chunks, and each "
-                "is told.", "M01",
+                "once and once: it is one body", "once, once",
+                "It is told as it comes, and it comes in pieces: the kernel gives what it has, up "
+                "to a limit.", "M01",
             ),
             "b": Option(
-                "twice and once", "2, 1",
-                "A call for each chunk. For the function the adapter has joined them.",
+                "several times and once", "several times, once",
+                "A call for each piece. For the function the adapter has joined them.",
             ),
             "c": Option(
-                "twice and twice: the function is called with each chunk", "2, 2",
+                "several times, both: the function is called with each piece",
+                "several times, several times",
                 "That is what a delegate is for. A function is called once, with the whole.", "M25",
             ),
             "d": Option(
-                "never and once: the chunks are joined below", "0, 1",
-                "Below nobody joins anything. A body may be larger than the memory.", "M24",
+                "never and once: the pieces are joined below", "never, once",
+                "Below nobody waits for all of it. A body may be larger than the memory.", "M24",
             ),
         },
-        measure=lambda: _pieces_and_calls(scenarios.serve(scenarios.echo, _moves(CHUNKED))[0]),
+        measure=_pieces_and_calls,
         finding="`data_received`, your function: {}.",
     )  # fmt: skip
 
 
-def _pieces_and_calls(trace: Trace) -> str:
+def _pieces_and_calls() -> str:
+    head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % LONG_BYTES
+    trace, _ = scenarios.serve(scenarios.echo, _moves(head + b"x" * LONG_BYTES))
     called = scenarios.order(trace).split(", ")
-    return f"{called.count('data_received')}, {called.count('your function')}"
+    often = {0: "never", 1: "once"}
+    return ", ".join(often.get(called.count(name), "several times")
+                     for name in ("data_received", "your function"))
 
 
 def _ask_about_a_second_request() -> None:
@@ -134,7 +139,7 @@ def _second_begins() -> str:
     async def waits(request: Any) -> None:
         notes.append("begins")
         await gen.sleep(1)
-        scenarios.answer(request, b"hello")
+        answer(request, b"hello")
         notes.append("answers")
 
     scenarios.serve(waits, [("connect", "k"), ("send", "k", GET + GET), ("recv", "k"), ("jump",),

@@ -8,6 +8,7 @@ from typing import Any
 from minitornado import gen
 
 from .. import real
+from ..served import answer
 from . import scenarios
 
 PROGRAM = Path(__file__).with_name("tornado6.py")
@@ -24,7 +25,7 @@ def beside_tornado() -> None:
 
 async def waits(request: Any) -> None:
     await gen.moment
-    scenarios.answer(request, b"hello")
+    answer(request, b"hello")
 
 
 def find() -> dict[str, Any]:

@@ -12,15 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from minitornado.httpserver import HTTPServer, _HTTPRequestContext
-from minitornado.httputil import ResponseStartLine
-from minitornado.trace import Event, Trace, drive, tracing
+from minitornado.trace import Event, Trace
 
+from .. import served
 from ..logs import logged
 from ..palette import PALETTE
+from ..served import Moves, answer
 from ..show import show
 
 Application = Callable[[Any], Any]
-Moves = Sequence[tuple[Any, ...]]
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
 GET = b"GET /who HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -47,20 +47,8 @@ _NAMES = {
 
 def serve(application: Any, moves: Moves, **options: Any) -> tuple[Trace, bytes]:
     """Serve scripted moves of one client; return the trace, and what the client received."""
-    server = HTTPServer(application, **options)
-    try:
-        with tracing() as trace:
-            client = drive(server, moves)
-    finally:
-        if server.io_loop is not None:
-            server.io_loop.close(all_fds=True)
-    return trace, client.answers["c1"]
-
-
-def answer(request: Any, body: bytes) -> None:
-    fields = {"Content-Length": str(len(body))}
-    request.connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), fields, body)
-    request.connection.finish()
+    trace, received = served.serve(HTTPServer(application, **options), moves)
+    return trace, received["c1"]
 
 
 def echo(request: Any) -> None:

@@ -11,9 +11,9 @@ from minitornado.ioloop import IOLoop
 from minitornado.trace import Event, Trace
 
 from ..logs import logged
-from ..nb11.scenarios import answer
 from ..predict import Option, ask
 from ..quiz import Item, ask_order
+from ..served import answer, is_syscall
 from . import scenarios
 from .scenarios import ASK, get
 
@@ -199,10 +199,8 @@ def _left_while_blocked() -> str:
     return "after it has returned" if gone[0].seq > returned.seq else "before it returns"
 
 
-def _syscall(name: str, fd: str, error: str | None = None) -> Callable[[Event], bool]:
-    return lambda event: (event.kind, event.name, event.fd, event.data.get("error")) == (
-        "syscall", name, fd, error
-    )  # fmt: skip
+def _syscall(*call: str) -> Callable[[Event], bool]:
+    return lambda event: is_syscall(event, *call)
 
 
 def _step(kind: str, step: str) -> Callable[[Event], bool]:

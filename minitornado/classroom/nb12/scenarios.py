@@ -18,14 +18,14 @@ from rich.text import Text
 
 from minitornado import gen
 from minitornado.httpserver import HTTPServer
-from minitornado.trace import Event, Trace, drive, tracing
+from minitornado.trace import Event, Trace, drive
 from minitornado.trace.views.view import LAYER_COLOURS
 
+from .. import served
 from ..logs import logged
-from ..nb11.scenarios import answer
+from ..served import Moves, answer
 from ..show import show
 
-Moves = Sequence[tuple[Any, ...]]
 CLIENTS = {"c1": "client a", "c2": "client b"}
 
 
@@ -51,14 +51,7 @@ LEAVES_IN_HEAD = (("connect", "a"), ("send", "a", ASK[:10]), ("close", "a"))
 
 def serve(application: Any, moves: Moves) -> tuple[Trace, dict[str, bytes]]:
     """Serve scripted moves of clients; return the trace, and what each connection received."""
-    server = HTTPServer(application)
-    try:
-        with tracing() as trace:
-            client = drive(server, moves)
-    finally:
-        if server.io_loop is not None:
-            server.io_loop.close(all_fds=True)
-    return trace, client.answers
+    return served.serve(HTTPServer(application), moves)
 
 
 def serve_at_once(
@@ -88,14 +81,10 @@ def serve_at_once(
             client.close()
 
     try:
-        with tracing() as trace:
-            drive(server, [("meanwhile", connect), ("meanwhile", send), ("meanwhile", close)])
+        return served.serve(server, [("meanwhile", each) for each in (connect, send, close)])[0]
     finally:
         for client in clients:
             client.close()
-        if server.io_loop is not None:
-            server.io_loop.close(all_fds=True)
-    return trace
 
 
 def tabs(paths: Sequence[str]) -> Trace:
