@@ -444,7 +444,7 @@ def test_draining_waits_for_answers_and_not_for_the_idle(io_loop: IOLoop) -> Non
 
         async def drain_and_answer() -> bool:
             draining = gen.convert_yielded(server.drain(5))
-            while len(server._connections) > 1:  # the idle one, in 5 ms or, on a busy machine, later
+            while len(server._connections) > 1:  # the idle one: soon, if not at once
                 await gen.sleep(0.005)
             assert len(server._connections) == 1
             respond(waiting[0], b"the last")
