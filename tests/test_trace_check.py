@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from trace_scenarios import DELEGATE, LOGGED, SCRIPTS, Application, answer, traced
@@ -169,6 +170,19 @@ BREACHES = {
 def test_a_breach_is_found_by_its_law(whole: Trace, breach: str) -> None:
     law, change = BREACHES[breach]
     assert law in laws(broken(whole, change))
+
+
+@pytest.mark.parametrize("breach", [{"link": 1}, {"link": None}, {"cause": 1}, {"req": "c1r9"}])
+def test_what_was_kept_is_called_for_who_left_it_there(breach: dict[str, Any]) -> None:
+    trace, _driven = traced("idle in the head")
+
+    def change(events: list[Event]) -> None:
+        kept = find(events, "run", "HTTP1Connection._timed_out")
+        for field, value in breach.items():
+            setattr(kept, field, value)
+
+    assert trace.check() == []
+    assert "causes" in laws(broken(trace, change))
 
 
 def test_bytes_that_the_client_counted_otherwise_are_a_breach() -> None:

@@ -73,3 +73,39 @@ def test_the_traces_of_all_processes_make_one(tmp_path: Path) -> None:
         assert event.cause is not None and whole[event.cause].kind == "fork"
     apps = {event.req for event in whole.filter(kind="call", name="app")}
     assert apps == {"c1r1", "p1.c1r1", "p2.c1r1"}
+
+
+def test_grandchildren_are_merged_too_whatever_the_order_of_their_traces(tmp_path: Path) -> None:
+    def forks(name: str, *inside: str) -> None:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                for inner in inside:
+                    forks(inner)
+                serve()
+                assert Tracer.active is not None
+                Tracer.active.stop().dump(tmp_path / f"{name}.jsonl")
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    tracer = Tracer().start()
+    loop = IOLoop(make_current=False)
+    forks("a", "aa", "ab")
+    forks("b")
+    loop.close()
+    parent = tracer.stop()
+    children = [load(tmp_path / f"{name}.jsonl") for name in ("a", "aa", "ab", "b")]
+    whole = merge(parent, children)
+    assert whole.check() == []
+    assert whole.canonical() == merge(parent, children[::-1]).canonical()
+    begun = {}
+    for event in whole.filter(kind="begin", name="process"):
+        assert event.cause is not None
+        begun[event.lane] = whole[event.cause].lane, whole[event.cause].data["value"]
+    assert begun == {
+        "p1.loop": ("loop", "p1."), "p2.loop": ("loop", "p2."),
+        "p1.p1.loop": ("p1.loop", "p1.p1."), "p1.p2.loop": ("p1.loop", "p1.p2."),
+    }  # fmt: skip

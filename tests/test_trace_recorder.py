@@ -256,6 +256,22 @@ def test_a_timer_runs_because_it_is_due_and_call_at_asked() -> None:
     assert run.req == "c1r1"
 
 
+def test_who_has_left_a_callback_to_be_kept_is_the_link_when_it_is_called() -> None:
+    moves = (("send", "k1", get()), ("recv", "k1"), ("send", "k1", b"GET / HT"), ("jump", 10.0))
+    trace, _driven = traced("idle", script=one(*moves, ("recv", "k1")))
+    (late,) = trace.filter(kind="run", name="HTTP1Connection._timed_out")
+    link = trace.get(late.link)
+    assert link is not None and link.name == "_Deadline.start"
+    # The timer is that of the first request's deadline, which has moved; the second is late.
+    assert late.req == link.req == "c1r2"
+    assert late.cause == late.parent and trace[late.parent or 0].name == "_Deadline._wake"
+    trace, _driven = traced("gone before the answer")
+    (gone,) = trace.filter(kind="run", name="HTTP1Connection._on_connection_close")
+    link = trace.get(gone.link)
+    assert link is not None and link.name == "BaseIOStream.set_close_callback"
+    assert trace[gone.cause or 0].name == "IOLoop.add_callback"
+
+
 def test_an_exception_closes_brackets_by_its_name() -> None:
     trace, _driven = traced("boom")
     raised = only(trace, kind="raise", name="app")

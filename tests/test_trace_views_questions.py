@@ -137,7 +137,7 @@ def test_turns_have_all_that_ran_in_their_order(name: str) -> None:
         # Nothing waits for a loop that goes to sleep.
         before = trace.events[: trace.events.index(turn.poll)]
         waiting = {e.data["handle"] for e in before if e.data.get("how") == "callback"}
-        waiting -= {e.data["handle"] for e in before if e.kind == "run"}
+        waiting -= {e.data.get("handle") for e in before if e.kind == "run"}
         assert turn.slept == (not waiting)
 
 

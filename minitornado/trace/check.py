@@ -111,12 +111,16 @@ def _closers(opener: Event) -> set[str]:
 def _causes(trace: Trace) -> Iterator[str]:
     schedules = _schedules(trace)
     for run in trace.filter(kind="run"):
+        if run.data["how"] == "stored":
+            yield from _stored(trace, run)
+            continue
         schedule = schedules.get(run.data.get("handle"))
         cause, link = trace.get(run.cause), trace.get(run.link)
         if schedule is None or cause is None or link is None:
             yield f"{_at(run)} has no {'schedule' if schedule is None else 'cause or link'}"
             continue
         first = _first(schedule, schedules)
+        first = trace.get(first.link) or first  # it was kept by somebody before
         if link is not first:
             yield f"{_at(run)} was asked for by {_at(first)}, and its link is {_at(link)}"
         if run.name != schedule.data["target"]:
@@ -125,6 +129,15 @@ def _causes(trace: Trace) -> Iterator[str]:
             yield f"{_at(run)} is for {run.conn} {run.req}, its link for {link.conn} {link.req}"
         if not _fits(run, cause, schedule):
             yield f"{_at(run)} can't be because of {_at(cause)}"
+
+
+def _stored(trace: Trace, run: Event) -> Iterator[str]:
+    """What was kept is called by who has kept it, in the same stack."""
+    link = trace.get(run.link)
+    if link is None or link.kind != "call" or (run.conn, run.req) != (link.conn, link.req):
+        yield f"{_at(run)} was kept by {_at(link)}"
+    if run.cause is None or run.cause != run.parent:
+        yield f"{_at(run)} is called by {run.parent}, and because of {run.cause}"
 
 
 def _fits(run: Event, cause: Event, schedule: Event) -> bool:
@@ -170,8 +183,9 @@ def _conservation(trace: Trace) -> Iterator[str]:
         if event.kind == "schedule" and "passed" in event.data:
             ends[event.data["passed"]].append(event)
         elif event.kind == "cancel" or (
-            event.kind == "run" and not (recurring and recurring.data.get("recurring"))
-        ):
+            event.kind == "run" and "handle" in event.data
+            and not (recurring and recurring.data.get("recurring"))
+        ):  # fmt: skip
             ends[event.data["handle"]].append(event)
     for handle, events in ends.items():
         if handle not in schedules:

@@ -89,7 +89,8 @@ class Event:
     data    what else there is to say:
 
         call      args {name: summary}; segment: 1 if it is the first of a coroutine
-        run       how ("callback", "timer", "fd", "future", "thread"), handle (its number), args;
+        run       how ("callback", "timer", "fd", "future", "thread"; "stored" if somebody has
+                  kept it, who calls it now), handle (its number; none if stored), args;
                   coroutine: name of the one that Runner.run takes further
         resume    segment: 2, 3, ...; target: what it waited for ("Future#7")
         return    value (a summary); delta {name: [before, after]}: what changed in the receiver
@@ -375,6 +376,8 @@ class Trace(Looks):
     def level(self, event: Event) -> str:
         """Return "chain" for what tells why something ran, "full" for calls on the way."""
         opener = self.get(event.of) or event
+        if opener.data.get("how") == "stored":
+            return "full"
         if opener.kind != "call" or "segment" in opener.data or opener.step in CHAIN_STEPS:
             return "chain"
         return "full"

@@ -10,39 +10,62 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from .canonical import EDGES
 from .events import Trace
 from .tracer import Tracer
 
 
-def merge(parent: Trace, children: Sequence[Trace]) -> Trace:
-    """Return one trace of a process and of those that it has forked, in the order of time."""
-    traces = (parent, *children)
+def merge(parent: Trace, children: Iterable[Trace]) -> Trace:
+    """Return one trace of a process and of all that it and its children have forked.
+
+    The events are in the order of time; it does not matter in which order `children` come.
+    """
+    traces = {trace.meta.get("process", ""): trace for trace in (parent, *children)}
+    forked = {name: trace.meta.get("forked", 0) for name, trace in traces.items()}
     order = sorted(
-        (event.t, event.seq, at) for at, trace in enumerate(traces) for event in trace
-    )  # fmt: skip
-    seqs = {(at, seq): number for number, (_t, seq, at) in enumerate(order, 1)}
-    # Each process counts on from where the fork was: a number may have two meanings.
-    handles: dict[tuple[int, int], int] = {}
-    for at, trace in enumerate(traces):
-        for event in trace.filter(kind="schedule"):
-            handles[at, event.data["handle"]] = len(handles) + 1
+        (event.t, event.seq, name) for name, trace in sorted(traces.items()) for event in trace
+    )
+    seqs = {(name, seq): number for number, (_t, seq, name) in enumerate(order, 1)}
+    scheduled = [
+        (name, traces[name][seq].data["handle"])
+        for _t, seq, name in order
+        if traces[name][seq].kind == "schedule"
+    ]
+    handles = {key: number for number, key in enumerate(scheduled, 1)}
+
+    def seq_of(name: str, seq: int) -> int | None:
+        # Each process counts on from where the fork was: an earlier number is its parent's.
+        while name in forked and seq <= forked[name]:
+            name = _parent(name)
+        return seqs.get((name, seq))
+
+    def handle_of(name: str, handle: int) -> int:
+        while name and (name, handle) not in handles:
+            name = _parent(name)
+        return handles.get((name, handle), handle)
+
     events = []
-    for number, (_t, seq, at) in enumerate(order, 1):
-        event = copy.deepcopy(traces[at][seq])
+    for number, (_t, seq, name) in enumerate(order, 1):
+        event = copy.deepcopy(traces[name][seq])
         event.seq = number
         for edge in EDGES:
             to = getattr(event, edge)
-            if to is not None:  # what is not the child's own was its parent's before the fork
-                setattr(event, edge, seqs.get((at, to), seqs.get((0, to))))
-        for key in ("handle", "passed"):
-            to = event.data.get(key)
-            if to is not None:
-                event.data[key] = handles.get((at, to), handles.get((0, to), to))
+            setattr(event, edge, None if to is None else seq_of(name, to))
+        for key in {"handle", "passed"} & set(event.data):
+            event.data[key] = handle_of(name, event.data[key])
         events.append(event)
     return Trace(events, {name: parent.meta[name] for name in parent.meta if name != "pending"})
+
+
+def _parent(process: str) -> str:
+    """Return the name of who forked a process.
+
+    >>> _parent("p1.p2."), _parent("p1.")
+    ('p1.', '')
+    """
+    return process[: process[:-1].rfind(".") + 1]
 
 
 def _before() -> None:

@@ -40,7 +40,7 @@ class Row:
         """Return the names of the parameters that the row relies on."""
         names = {
             value
-            for name in ("arg", "fd", "events", "when", "future", "socket", "seconds")
+            for name in ("arg", "fd", "events", "when", "future", "socket", "seconds", "keeps")
             if (value := getattr(self, name, None)) is not None
         }
         return names | set(getattr(self, "args", ()))
@@ -64,8 +64,9 @@ class Probe(Row):
     or a request begins with this call; `closes`: "req", if it ends with it.  `socket`: the
     parameter that is the connection's socket.  `coroutine`: an `async def`; every segment of
     it is a bracket, and not the call that makes the coroutine object.  `returns`: methods to be
-    probed of the class of what it returns.  `scope`: what changes the flow inside does not
-    change it for the caller.
+    probed of the class of what it returns.  `keeps`: the parameter that is a callable to be
+    called later, by whoever keeps it; the link of that call is this one.  `scope`: what changes
+    the flow inside does not change it for the caller.
     """
 
     args: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class Probe(Row):
     socket: str | None = None
     coroutine: bool = False
     returns: tuple[str, ...] = ()
+    keeps: str | None = None
     scope: bool = False
     level: str = "full"
 

@@ -289,10 +289,19 @@ class Recorder(Writer):
         elif row.how != "thread":
             self._loops_seen.add(args[0])
         passed = function if isinstance(function, Handle) else None
-        if passed is not None:
+        stored = None
+        if passed is not None and passed.how == "stored":
+            stored = passed.link
+        elif passed is not None:
             data["passed"] = passed.number
-        seq = self.emit(lane, "schedule", site, data, None, None, None, fd, obj)
+        seq = self.emit(lane, "schedule", site, data, None, stored, None, fd, obj)
         handle.is_scheduled_by(seq, passed, "done" in data)
+        return handle
+
+    def kept(self, lane: Lane, function: Any, opened: Open) -> Handle:
+        """Return the Handle for a callable that is kept by whom the bracket `opened` is about."""
+        handle = Handle(self, function, "stored", lane.flow, False)
+        handle.link = opened[0]
         return handle
 
     def attached(self, loop: Any, place: Place, function: Any) -> Handle:
@@ -338,7 +347,10 @@ class Recorder(Writer):
         try:
             site, cause, fd = handle.site, handle.cause, None
             data: dict[str, Any] = {"how": handle.how, "handle": handle.number}
-            if handle.how == "timer":
+            if handle.how == "stored":
+                del data["handle"]  # nobody has scheduled it
+                cause = lane.stack[-1] if lane.stack else None
+            elif handle.how == "timer":
                 cause = self.emit(lane, "ready", _DUE, data.copy(), cause, handle.link)
             elif handle.fd is not None:
                 cause, fd = self.ready.pop(handle.fd, None), self.names.fd(handle.fd)

@@ -41,6 +41,10 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
             return original(*args, **kwargs)
         flow = lane.flow
         opened = recorder.open(lane, site, args, kwargs)
+        if row.keeps is not None and opened is not None:
+            callback = site.argument(row.keeps, args, kwargs)
+            kept = callback and recorder.guard(recorder.kept, lane, callback, opened)
+            args = site.replaced(row.keeps, kept or callback, args, kwargs)
         try:
             value = original(*args, **kwargs)
         except BaseException as error:
@@ -61,7 +65,6 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
 def _schedule(recorder: Recorder, site: Site) -> Wrapper:
     original, row = site.original, site.row
     arg, held_as = row.arg, row.held_as
-    at = site.positions[arg]
 
     def schedule(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lane()
@@ -79,10 +82,8 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
             return original(*args, **kwargs)
         if held_as is not None:
             setattr(holder, held_as, handle)
-        elif arg in kwargs:
-            kwargs[arg] = handle
         else:
-            args = (*args[:at], handle, *args[at + 1 :])
+            args = site.replaced(arg, handle, args, kwargs)
         try:
             value = original(*args, **kwargs)
         except BaseException as error:

@@ -63,6 +63,16 @@ class Site:
         at = self.positions[name]
         return args[at] if at < len(args) else kwargs.get(name)
 
+    def replaced(
+        self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Return `args` with another value for the parameter `name`; it may go into `kwargs`."""
+        at = self.positions[name]
+        if at < len(args):
+            return (*args[:at], value, *args[at + 1 :])
+        kwargs[name] = value
+        return args
+
 
 _FORK = Site("fork", None, "kernel", "fork")
 _PROCESS = Site("process", None, "kernel", "process")
