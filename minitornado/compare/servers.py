@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minitornado.trace import Tracer
-from minitornado.trace.drive import Client, Clock, DrivenPoller, ScriptEnds
+from minitornado.trace.drive import Client, Clock, Driven, DrivenPoller, ScriptEnds
 from minitornado.trace.probes import Table
 from minitornado.trace.tables import MINITORNADO
 
@@ -40,23 +40,24 @@ class Ours:
         self.httpserver = importlib.import_module(self.package + ".httpserver")
 
     def run(self, scenario: Scenario) -> dict[str, Any]:
-        """Run a scenario; return what was traced, logged and received."""
+        """Run a scenario; return what was traced and logged, and what the client saw."""
         gc.collect()  # what the scenario before has left would end in this one's story
         tracer = Tracer(self.table, "full").start()
         try:
             with logged(tracer) as log:
-                client = self.serve(scenario, tracer)
+                driven = self.serve(scenario, tracer)
                 gc.collect()  # who complains only when it is forgotten does so now
         finally:
             trace = tracer.stop()
         return {
             "events": [event.to_dict() for event in trace],
             "log": log,
-            "received": {name: data.decode("latin-1") for name, data in client.items()},
+            "sent": driven.sent,
+            "received": {name: data.decode("latin-1") for name, data in driven.answers.items()},
         }
 
-    def serve(self, scenario: Scenario, tracer: Tracer) -> dict[str, bytes]:
-        """Serve the script's client; return what it received, by connection."""
+    def serve(self, scenario: Scenario, tracer: Tracer) -> Driven:
+        """Serve the script's client; return what it saw."""
         loop, clock = self.make_loop(), Clock(START)
         tools = Tools(self.httputil, loop)
         server = self.make_server(scenario, tools, loop)
@@ -83,7 +84,7 @@ class Ours:
             tracer.recorder.lane().muted = True  # how it is taken apart is not the story
             loop.close(all_fds=True)
             self.ioloop.IOLoop.clear_current()
-        return client.driven.answers
+        return client.driven
 
     def make_loop(self) -> Any:
         """A loop that is current."""

@@ -61,11 +61,17 @@ class Step:
 
 
 class Run:
-    """What happened in one scenario with one server."""
+    """What happened in one scenario with one server.
 
-    def __init__(self, events: list[dict[str, Any]], log: list[Any], received: dict[str, str]):
+    sent, received   what the client counted: bytes, and which, by connection
+    """
+
+    def __init__(
+        self, events: list[dict[str, Any]], log: list[Any], sent: dict[str, int],
+        received: dict[str, str],
+    ) -> None:  # fmt: skip
         self.trace = Trace(Event.from_dict(event) for event in events)
-        self.received = received
+        self.sent, self.received = sent, received
         self.steps = [*_steps(self.trace, log)]
         self.wire = [*_wire(received)]
 

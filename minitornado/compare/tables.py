@@ -6,9 +6,11 @@ table of our own stack.  A row whose function is there in some versions only is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from minitornado.trace.handles import Handle
+from minitornado.trace.loops import clock
 from minitornado.trace.probes import (
     Cancel,
     Custom,
@@ -22,6 +24,7 @@ from minitornado.trace.probes import (
     Table,
 )
 from minitornado.trace.tables import masks
+from minitornado.trace.wrappers import written_before
 
 T = "tornado."
 DRIVEN = "minitornado.trace.drive:DrivenPoller."
@@ -30,6 +33,7 @@ DRIVEN = "minitornado.trace.drive:DrivenPoller."
 def _kernel() -> tuple[Row, ...]:
     """System calls: the driver's poller stands where a loop would ask the kernel."""
     return (
+        Custom("minitornado.trace.drive:Clock.__call__", factory=clock),
         Poll(DRIVEN + "poll", step="sleep"),
         Syscall(DRIVEN + "register", name="epoll_ctl", op="ADD", fd="fd", events="events"),
         Syscall(DRIVEN + "modify", name="epoll_ctl", op="MOD", fd="fd", events="events"),
@@ -114,7 +118,7 @@ def _asyncio() -> tuple[Row, ...]:
         Probe(loop + "update_handler", args=("events",), step="rewatch"),
         Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
         Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
-        Schedule(loop + "call_at", how="timer", arg="callback", step="set-timer"),
+        Schedule(loop + "call_at", how="timer", arg="callback", when="when", step="set-timer"),
         Cancel(loop + "remove_timeout", how="timer", arg="timeout", step="cancel-timer",
                find=lambda timeout: (timeout._args or (None,))[0]),
         # Whatever a Task or a Future of asyncio wants to run comes through here.
@@ -188,6 +192,20 @@ def _wrap_inside(recorder: Any, site: Any) -> Any:
     return wrap
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResolveWithInfo(Custom):
+    """A Resolve with the three that sys.exc_info() returns; set_exception calls it as well."""
+
+    error: bool = True
+
+
+def _exc_info(recorder: Any, site: Any) -> Any:
+    def write(lane: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        recorder.resolved(lane, site, args[0], site.argument("exc_info", args, kwargs)[1])
+
+    return written_before(recorder, site, write)
+
+
 def _poll_loop() -> tuple[Row, ...]:
     loop = T + "ioloop:PollIOLoop."
     return (
@@ -197,7 +215,7 @@ def _poll_loop() -> tuple[Row, ...]:
         Probe(loop + "update_handler", args=("events",), step="rewatch"),
         Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
         Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
-        Schedule(loop + "call_at", how="timer", arg="callback",
+        Schedule(loop + "call_at", how="timer", arg="callback", when="deadline",
                  step="set-timer"),
         Cancel(loop + "remove_timeout", how="timer", arg="timeout", step="cancel-timer",
                find=lambda timeout: timeout.callback),
@@ -206,8 +224,7 @@ def _poll_loop() -> tuple[Row, ...]:
         Schedule(T + "concurrent:Future.add_done_callback", how="future", arg="fn",
                  future="self", step="add-done-callback"),
         Resolve(T + "concurrent:Future.set_result", arg="result", step="resolve"),
-        Resolve(T + "concurrent:Future.set_exception", arg="exception", error=True,
-                step="resolve"),
+        ResolveWithInfo(T + "concurrent:Future.set_exc_info", factory=_exc_info, step="resolve"),
         Probe(T + "gen:Runner.run", level="chain", scope=True, step="runner"),
     )  # fmt: skip
 
