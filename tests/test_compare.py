@@ -93,7 +93,8 @@ def _all_tried(wanted: tuple[str, ...], versions: set[str]) -> bool:
 def test_with_an_older_tornado_no_claim_is_stale(known: Comparisons):
     pairs = [(pair, c.claims(pair)) for c in known for pair in c.differences]
     for entry in EXPLANATIONS:
-        for claim in entry.claims:
+        # Where a step may be claimed as often as it shows, the kernel decides whether it does.
+        for claim in entry.claims if entry.times else ():
             assert any(
                 entry in entries and claims(claim, pair.side, pair.step) for pair, entries in pairs
             ), f"{entry.name} claims {claim!r}, which there isn't"
@@ -180,20 +181,17 @@ def test_the_laws_of_a_trace_hold_for_the_real_tornado_as_they_do_for_ours(found
     """Each run with its cause, each handle accounted for, each byte that the client counted."""
     for comparison in found:
         for run in (comparison.ours, comparison.theirs):
+            case = comparison.scenario.name, run is comparison.theirs
+            # What comes after an early answer, Tornado never reads.
+            sent = None if case == ("early-answer", True) else run.sent
             received = {conn: len(text) for conn, text in run.received.items()}
-            broken = run.trace.check(sent=_read(run), received=received)
-            if comparison.scenario.name == "coroutine" and run is comparison.theirs:
+            broken = run.trace.check(sent=sent, received=received)
+            if case == ("coroutine", True):
                 # It makes a coroutine of the application's, and drops it.
                 [law] = broken
                 assert law.endswith("does not call the application")
             else:
-                assert broken == [], (comparison.scenario.name, str(comparison.server))
-
-
-def _read(run: Run) -> dict[str, int]:
-    """What was sent, where the server has read to the end."""
-    ended = {event.fd for event in run.trace.filter(name="recv") if event.data.get("bytes") == 0}
-    return {conn: count for conn, count in run.sent.items() if conn in ended}
+                assert broken == [], (*case, str(comparison.server))
 
 
 @pytest.mark.parametrize("name", ["get", "head", "post", "chunked", "keep-alive", "pipelined"])
