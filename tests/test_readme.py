@@ -70,12 +70,15 @@ def test_every_command_is_run_by_some_test() -> None:
         ".venv/bin/jupyter lab notebooks": "tests/test_notebooks_browser.py",
         ".venv/bin/python -m minitornado book": "tests/test_book.py",
         ".venv/bin/python -m minitornado compare": "tests/test_compare.py",
+        ".venv/bin/python -m minitornado benchmark --quick": "tests/test_benchmark.py",
     }
     tried = [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
     for command in COMMANDS[2:]:
         assert command in tried or command in elsewhere, f"nobody runs {command!r}"
     assert '"serve"' in (ROOT / elsewhere[COMMANDS[2]]).read_text()
     assert '"book"' in (ROOT / elsewhere[".venv/bin/python -m minitornado book"]).read_text()
+    quick = ".venv/bin/python -m minitornado benchmark --quick"
+    assert '"--quick"' in (ROOT / elsewhere[quick]).read_text()
     assert "lab" in (ROOT / elsewhere[".venv/bin/jupyter lab notebooks"]).read_text()
 
 

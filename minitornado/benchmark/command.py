@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from minitornado.cli.output import PROGRAM, Complaint, console
 
-from . import report, results
-from .bench import Bench, Workload
-from .load import NO_WRK, WrongAnswer, find_wrk
+from . import growth, reasons, report, results
+from .bench import Workload
+from .load import NO_WRK, find_wrk
 from .measure import Cores, machine, many_fds
-from .peers import OURS, PEERS, REFERENCE, Peer, default_folder, python_for, versions
+from .peers import OURS, PEERS, REFERENCE, default_folder, python_for, versions
+from .session import Session, takers
 from .workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-IDLE = 10_000
+IDLE, IDLE_QUICK = 10_000, 1000
 SPARE_FDS = 500  # beside the idle connections: the load's, the interpreter's
 
 EXAMPLES = """\
@@ -30,16 +31,13 @@ examples:
   python -m minitornado benchmark                     all of it: ten minutes
   python -m minitornado benchmark --quick             beside Tornado alone: one minute
   python -m minitornado benchmark --workloads hello,close --peers minitornado,tornado,aiohttp
+  python -m minitornado benchmark --reasons           where the microseconds go
   python -m minitornado benchmark --show              what the README's figures are made of"""
-
-Step = Callable[[str], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status. Raises Complaint."""
-    options = _make_parser().parse_args(arguments)
-    options.peers = options.peers or ([OURS, REFERENCE] if options.quick else list(PEERS))
-    options.rounds = options.rounds or (2 if options.quick else 5)
+    options = _parse(arguments)
     screen = console()
     if options.list:
         for workload in WORKLOADS.values():
@@ -47,80 +45,77 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.print(f"peers: {', '.join(PEERS)}", markup=False, soft_wrap=True)
         return 0
     if options.show:
-        for table in report.tables(results.load(options.show)):
+        for table in report.tables(_loaded(options.show)):
             screen.print(table)
         return 0
     if not sys.platform.startswith("linux"):
         raise Complaint("the benchmark needs Linux: it asks /proc and epoll")
-    found = _measure(options, screen)
-    screen.print(report.goals_table(found))
+    with many_fds(IDLE + SPARE_FDS) as fds:
+        idle = min(fds - SPARE_FDS, IDLE_QUICK if options.quick else IDLE)
+        if fds < IDLE + SPARE_FDS:
+            _warn(f"this machine allows {fds:,} open files: {idle:,} idle connections at most")
+        found = _measure(options, screen, idle)
     if options.output:
         results.save(found, options.output)
         print(f"written to {options.output}")
     return 0
 
 
-def _measure(options: argparse.Namespace, screen: Console) -> results.Results:
+def _measure(options: argparse.Namespace, screen: Console, idle: int) -> results.Results:
+    """Measure what was chosen, and print each table as soon as it stands."""
+    wrk, cores = find_wrk(), Cores()
     peers = [PEERS[name] for name in options.peers]
-    wrk = find_wrk()
     chosen = _possible([WORKLOADS[name] for name in options.workloads], wrk)
-    cores = Cores()
     python = python_for(peers, options.peers_dir)
-    with many_fds(IDLE + SPARE_FDS) as fds, cores.load_here():
-        idle = 1000 if options.quick else IDLE
-        if fds < idle + SPARE_FDS:
-            idle = fds - SPARE_FDS
-            print(f"minitornado: this machine allows {fds} open files: {idle} idle connections "
-                  f"instead of {IDLE} (ulimit -n raises it)", file=sys.stderr)
-        found: results.Results = {
-            "machine": machine(cores),
-            "versions": versions(python, peers),
-            "settings": {"rounds": options.rounds, "idle": idle},
-            "workloads": {},
-        }
-        turns = sum(len(_takers(workload, peers)) for workload in chosen) * options.rounds
-        with _progress(screen, turns) as step:
-            for workload in chosen:
-                benches = [
-                    Bench(peer, python, cores, wrk, idle=idle) for peer in _takers(workload, peers)
-                ]
-                found["workloads"][workload.name] = _rounds(workload, benches, options.rounds, step)
-                screen.print(report.workload_table(found, workload))
+    session = Session(python, cores, wrk, options.rounds, idle)
+    found = {
+        "machine": machine(cores),
+        "versions": versions(python, peers),
+        "settings": {"rounds": options.rounds, "idle": idle},
+        "workloads": {},
+    }
+    turns = session.rounds * sum(len(takers(workload, peers)) for workload in chosen)
+    turns += session.rounds * len(reasons.STEPS) * options.reasons
+    turns += session.growth_rounds() * 4 * len(growth.GROWTHS) * options.growth
+    with cores.load_here(), _progress(screen, turns) as session.step:
+        for workload in chosen:
+            found["workloads"][workload.name] = session.workload(workload, peers)
+            screen.print(report.workload_table(found, workload))
+        if options.reasons and _possible([reasons.LADDER], wrk):
+            found["reasons"] = session.reasons()
+            screen.print(reasons.table(found))
+        if options.growth:
+            found["growth"] = session.growth(list(growth.GROWTHS))
+            screen.print(growth.table(found))
+    if chosen:
+        screen.print(report.goals_table(found))
     return found
 
 
 def _possible(chosen: list[Workload], wrk: str | None) -> list[Workload]:
-    if wrk is None and any(workload.needs_wrk for workload in chosen):
-        print(f"minitornado: {NO_WRK}; without it, this is left out: "
-              + ", ".join(workload.name for workload in chosen if workload.needs_wrk),
-              file=sys.stderr)  # fmt: skip
-        return [workload for workload in chosen if not workload.needs_wrk]
-    return chosen
+    """Those of `chosen` that can be measured here; the others are named."""
+    missing = [workload for workload in chosen if workload.needs_wrk and wrk is None]
+    if missing:
+        _warn(f"{NO_WRK}; left out: {', '.join(workload.name for workload in missing)}")
+    return [workload for workload in chosen if workload not in missing]
 
 
-def _takers(workload: Workload, peers: list[Peer]) -> list[Peer]:
-    return [peer for peer in peers if peer.name in workload.peers]
+def _loaded(path: Path) -> results.Results:
+    try:
+        return results.load(path)
+    except OSError as error:
+        raise Complaint(f"can't read {path}: {error.strerror}", 2) from None
+    except ValueError:
+        sentence = f"{path} holds no results: `benchmark --output FILE` writes them"
+        raise Complaint(sentence, 2) from None
 
 
-def _rounds(
-    workload: Workload, benches: list[Bench], rounds: int, step: Step
-) -> dict[str, dict[str, list[float]]]:
-    """Measure A B C, A B C, …: what disturbs the machine for a while disturbs all of them."""
-    figures: dict[str, dict[str, list[float]]] = {bench.peer.name: {} for bench in benches}
-    for number in range(rounds):
-        for bench in benches:
-            step(f"{workload.name} {number + 1}/{rounds} {bench.peer.label}")
-            try:
-                measured = workload.measure(bench)
-            except WrongAnswer as wrong:
-                raise Complaint(f"{bench.peer.label}, {workload.title}: {wrong}") from None
-            for key, value in measured.items():
-                figures[bench.peer.name].setdefault(key, []).append(round(value, 4))
-    return figures
+def _warn(sentence: str) -> None:
+    print(f"minitornado: {sentence}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
-def _progress(screen: Console, total: int) -> Iterator[Step]:
+def _progress(screen: Console, total: int) -> Iterator[Callable[[str], None]]:
     """A bar on a terminal; nothing in a pipe, where the tables come one by one."""
     if not screen.is_terminal:
         yield lambda what: None
@@ -144,6 +139,18 @@ def _progress(screen: Console, total: int) -> Iterator[Step]:
 # ---- options ----
 
 
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = _make_parser().parse_args(arguments)
+    everything = not (options.workloads or options.reasons or options.growth)
+    if everything:
+        options.workloads = list(WORKLOADS)
+        options.reasons = options.growth = not options.quick
+    options.workloads = options.workloads or []
+    options.peers = options.peers or ([OURS, REFERENCE] if options.quick else list(PEERS))
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    return options
+
+
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} benchmark", allow_abbrev=False, epilog=EXAMPLES,
@@ -151,12 +158,14 @@ def _make_parser() -> argparse.ArgumentParser:
         description="Measure minitornado beside Tornado and others: CPU time a request, in rounds.",
     )  # fmt: skip
     add = parser.add_argument
-    add("--workloads", type=_names(WORKLOADS, "workload"), metavar="A,B", default=list(WORKLOADS),
+    add("--workloads", type=_names(WORKLOADS, "workload"), metavar="A,B",
         help="only these (--list names them)")  # fmt: skip
     add("--peers", type=_names(PEERS, "peer"), metavar="A,B", help="only these")
     add("--rounds", type=_count, metavar="N", help="how often each is measured (default: 5)")
     add("--quick", action="store_true",
         help="beside Tornado alone, in two rounds, among 1,000 idle connections")  # fmt: skip
+    add("--reasons", action="store_true", help="where a request's microseconds go, layer by layer")
+    add("--growth", action="store_true", help="what one more costs when there are many")
     add("--output", type=Path, metavar="FILE", help="write the results to FILE, as JSON")
     add("--show", type=Path, metavar="FILE", nargs="?", const=results.COMMITTED,
         help="measure nothing; show these results (default: those of the README)")  # fmt: skip

@@ -62,8 +62,8 @@ PEERS = {
         Peer("aiohttp", "aiohttp", ("aiohttp_server.py",), ("aiohttp",)),
         Peer("uvicorn-c", "uvicorn, httptools, uvloop",
              ("uvicorn_server.py", "httptools", "uvloop"), ("uvicorn", "httptools", "uvloop")),
-        Peer("asyncio", "asyncio streams (no HTTP)", ("streams_server.py",)),
-        Peer("epoll", "bare epoll (nothing)", ("epoll_server.py",)),
+        Peer("asyncio", "asyncio (no HTTP)", ("streams_server.py",)),
+        Peer("epoll", "bare epoll (no checks)", ("epoll_server.py",)),
         Peer("uvloop", "uvloop", ("loop_costs.py", "uvloop"), ("uvloop",)),
     )
 }  # fmt: skip

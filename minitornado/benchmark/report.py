@@ -52,9 +52,7 @@ def reached(results: Results, workload: Workload, figure: Figure) -> bool | None
 
 def workload_table(results: Results, workload: Workload) -> Table:
     """One workload: for each figure a line a peer, and how it compares with Tornado's."""
-    table = _table(workload.title)
-    for column in ("", "", "times Tornado"):
-        table.add_column(column, justify="right" if table.columns else "left", no_wrap=True)
+    table = plain_table(workload.title, "", "", "times Tornado")
     for figure in workload.figures:
         goal = f"goal: {figure.goal()}" if figure.goal() else ""
         title = f"{figure.label}{figure.unit and ', '}{figure.unit}"
@@ -71,9 +69,7 @@ def workload_table(results: Results, workload: Workload) -> Table:
 
 def goals_table(results: Results) -> Table:
     """Every goal, and whether it is reached."""
-    table = _table("goals")
-    for column in ("", "minitornado", "goal", ""):
-        table.add_column(column, justify="left" if not column else "right")
+    table = plain_table("goals", "", "minitornado", "goal", "")
     for workload, figure in goals(results):
         own = spread(results, workload.name, OURS, figure.key)
         against = figure.ratio is not None
@@ -93,10 +89,22 @@ def goals(results: Results) -> Iterator[tuple[Workload, Figure]]:
 
 
 def tables(results: Results) -> Iterator[RenderableType]:
+    """All that a run has found."""
+    from . import growth, reasons  # they draw with this module
+
     for name in results["workloads"]:
         yield workload_table(results, WORKLOADS[name])
-    yield goals_table(results)
+    for name, module in (("reasons", reasons), ("growth", growth)):
+        if name in results:
+            yield module.table(results)
+    if results["workloads"]:
+        yield goals_table(results)
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+def plain_table(title: str, *columns: str) -> Table:
+    """A table without lines; its first column is text, the others are numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD,
+                  caption_justify="left")  # fmt: skip
+    for at, column in enumerate(columns):
+        table.add_column(column, justify="right" if at else "left", no_wrap=at > 0)
+    return table

@@ -1,10 +1,11 @@
-"""What the README shows of a trace: its picture and its story, recorded anew.
+"""What the README shows: a trace's picture and story, recorded anew; the benchmark's figures.
 
     python -m minitornado.classroom.readme            write them
     python -m minitornado.classroom.readme --check    only say whether they are fresh
 
-Nothing in the README is typed that a run can tell.  The picture is notebooks/one-request.svg;
-the story stands between two markers in README.md.
+Nothing in the README is typed that a run can tell.  The trace's picture is
+notebooks/one-request.svg.  Story and figures stand between markers in README.md; the figures are
+those of the benchmark's committed results, which are not measured anew here.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..benchmark import picture, readme, results
 from ..cli.trace import quiet_log, record, request_bytes
 from ..trace.views import Lanes, Story
 
 ROOT = Path(__file__).resolve().parents[2]
-BEGIN = "<!-- story: recomputed by tests/test_readme.py -->\n"
-END = "<!-- end of story -->\n"
+BEGIN = "<!-- {}: recomputed by tests/test_readme.py -->\n"
+END = "<!-- end of {} -->\n"
 WIDTH = 88
 
 
@@ -28,14 +30,23 @@ def pictures() -> dict[Path, str]:
     quiet_log()
     trace, _answer = record(request_bytes(None, "/hello", [], None))
     request = Story(trace, req="c1r1")
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
     story = f"```text\n{request.text(WIDTH).rstrip()}\n```\n"
+    measured = results.load()
+    page = ROOT / "README.md"
+    text = _between(page.read_text(), "story", story)
     return {
-        readme: f"{before}{BEGIN}{story}{END}{after}",
+        page: _between(text, "speed", readme.section(measured)),
         ROOT / "notebooks" / "one-request.svg": Lanes(trace, conn="c1").svg() + "\n",
+        ROOT / readme.PICTURE: picture.draw(measured),
     }
+
+
+def _between(text: str, name: str, new: str) -> str:
+    """Return `text` with `new` between the two markers called `name`."""
+    begin, end = BEGIN.format(name), END.format(name)
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}{new}{end}{after}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ import socket
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-BIG = HEAD % (10 * 1024 * 1024) + bytes(10 * 1024 * 1024)
+BIG = bytes(10 * 1024 * 1024)
 
 listener = socket.create_server(("127.0.0.1", 0), backlog=128)
 print(listener.getsockname()[1], flush=True)
@@ -13,7 +13,7 @@ listener.setblocking(False)
 epoll = select.epoll()
 epoll.register(listener, select.EPOLLIN)
 connections: dict[int, socket.socket] = {}
-bodies: dict[int, tuple[bytes, list[bytes], int]] = {}  # fd: head, pieces, bytes still to come
+bodies: dict[int, tuple[bytes, bytes, int]] = {}  # fd: head, what is kept, bytes so far
 
 
 def handle(fd: int, connection: socket.socket) -> None:
@@ -25,6 +25,7 @@ def handle(fd: int, connection: socket.socket) -> None:
         connection.send(HELLO.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
     elif data.startswith(b"GET /big"):
         connection.setblocking(True)
+        connection.sendall(HEAD % len(BIG))
         connection.sendall(BIG)
         return connection.setblocking(False)
     elif data:
@@ -34,19 +35,18 @@ def handle(fd: int, connection: socket.socket) -> None:
 
 
 def receive(fd: int, connection: socket.socket, data: bytes) -> None:
-    """Gather a body up to its end; of one in chunks, see no more than that the end has come."""
-    head, pieces, left = bodies.pop(fd, (b"", [], 0))
-    if not pieces:
+    """Wait for a body's end; keep of it what is to be echoed, and count the rest."""
+    head, kept, length = bodies.pop(fd, (b"", b"", 0))
+    if not head:
         head, _, data = data.partition(b"\r\n\r\n")
-        left = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0] or -1)
-    pieces.append(data)
-    left -= len(data)
-    if left and not (left < 0 and data.endswith(b"0\r\n\r\n")):
-        bodies[fd] = head, pieces, left
-        return
-    body = b"".join(pieces)
-    sent = body if head.startswith(b"POST /echo") else b"%d" % len(body)
-    connection.send(HEAD % len(sent) + sent)
+    length += len(data)
+    if head.startswith(b"POST /echo"):
+        kept += data
+    if length < int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]):
+        bodies[fd] = head, kept, length
+    else:
+        sent = kept or b"%d" % length
+        connection.send(HEAD % len(sent) + sent)
 
 
 while True:

@@ -54,6 +54,7 @@ def timers() -> dict[str, float]:
         loop.call_later(delay, nothing)
     each = (resident() - before) / N
     more = delays[: N // 4]
+    replaced = 25_000
     handles: list[Any] = []
 
     def add() -> None:
@@ -61,14 +62,15 @@ def timers() -> dict[str, float]:
             handles.append(loop.call_later(delay, nothing))
 
     def replace() -> None:
-        for at, delay in enumerate(more):
+        for number in range(replaced):
+            at = number % len(more)
             cancel(handles[at])
-            handles[at] = loop.call_later(delay, nothing)
+            handles[at] = loop.call_later(more[at], nothing)
 
     found = {
         "bytes": each,
         "add": microseconds(add, len(more)),
-        "replace": microseconds(replace, len(more)),
+        "replace": microseconds(replace, replaced),
     }
     left = N
 
