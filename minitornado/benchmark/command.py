@@ -66,11 +66,12 @@ def _measure(options: argparse.Namespace, screen: Console, idle: int) -> results
     wrk, cores = find_wrk(), Cores()
     peers = [PEERS[name] for name in options.peers]
     chosen = _possible([WORKLOADS[name] for name in options.workloads], wrk)
-    python = python_for(peers, options.peers_dir)
+    used = {peer.name: peer for workload in chosen for peer in takers(workload, peers)}.values()
+    python = python_for(used, options.peers_dir)
     session = Session(python, cores, wrk, options.rounds, idle)
     found = {
         "machine": machine(cores),
-        "versions": versions(python, peers),
+        "versions": versions(python, used),
         "settings": {"rounds": options.rounds, "idle": idle},
         "workloads": {},
     }

@@ -93,7 +93,9 @@ def python_for(peers: Iterable[Peer], folder: Path) -> str:
 
 def versions(python: str, peers: Iterable[Peer]) -> dict[str, str]:
     """The versions of the packages that `peers` are made of, as that Python has them."""
-    packages = sorted({package for peer in peers for package in peer.packages})
+    packages = [name for name in PINS if any(name in peer.packages for peer in peers)]
+    if not packages:
+        return {}
     code = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
     done = subprocess.run([python, "-c", code, *packages], capture_output=True, text=True)
     return dict(zip(packages, done.stdout.split(), strict=True))

@@ -13,6 +13,7 @@ from .peers import OURS, PEERS, REFERENCE
 MEBIBYTE = 1024 * 1024
 BIG = 10 * MEBIBYTE
 WARM_UP = 300  # requests before anything is timed: after a few dozen, Python has adapted its code
+WARM_UP_BODIES = 2  # after which malloc has learnt how large they are, and keeps the pages
 BODY_SECONDS = 0.15  # of CPU time, at least, or BODIES bodies
 BODIES = 8
 IDLE_CHECKED = 100  # of the idle connections, those that must still answer at the end
@@ -45,7 +46,8 @@ def _bodies(ask: Ask, *arguments: str) -> Measure:
 
     def measure(bench: Bench) -> dict[str, float]:
         with bench.server(*arguments) as server, Client(server.port) as client:
-            client.ask(ask)
+            for _ in range(WARM_UP_BODIES):
+                client.ask(ask)
             cpu, faults, asked = server.cpu(), server.faults(), 0
             while asked < BODIES and server.cpu() - cpu < BODY_SECONDS:
                 client.ask(ask)
