@@ -40,48 +40,39 @@ def syscalls(command: list[str], ask: Ask, strace: str) -> dict[str, float]:
             server = stack.enter_context(serving(traced, Cores().server))
             (pid,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
             stack.callback(os.kill, int(pid), signal.SIGKILL)  # strace's end would not end it
-            if ask.keep_alive:
-                clients = [stack.enter_context(Client(server.port)) for _ in range(CLIENTS)]
-                _batch(int(pid), clients, ask)
+            clients = _connected(server.port) if ask.keep_alive else []
+            for client in clients:
+                stack.callback(client.close)
+            _batch(int(pid), server.port, ask, clients)  # which makes what is made once
             before = _read(log)
             for _ in range(BATCHES):
-                if ask.keep_alive:
-                    _batch(int(pid), clients, ask)
-                else:
-                    _batch_of_new(int(pid), server.port, ask)
+                _batch(int(pid), server.port, ask, clients)
             calls = Counter(_LINE.findall(_read(log)[len(before) :]))
     return {name: times / (CLIENTS * BATCHES) for name, times in calls.most_common()}
 
 
-def _batch(pid: int, clients: list[Client], ask: Ask) -> None:
+def _connected(port: int) -> list[Client]:
+    return [Client(port) for _ in range(CLIENTS)]
+
+
+def _batch(pid: int, port: int, ask: Ask, clients: list[Client]) -> None:
+    """Ask on each of `clients`; without any, on new ones, which the server closes."""
     os.kill(pid, signal.SIGSTOP)
-    for client in clients:
+    asking = clients or _connected(port)
+    for client in asking:
         client.socket.sendall(ask.data)
     os.kill(pid, signal.SIGCONT)
-    for client in clients:
+    for client in asking:
         client.read(ask.body)
-
-
-def _batch_of_new(pid: int, port: int, ask: Ask) -> None:
-    """The same on new connections, each of which the server closes."""
-    os.kill(pid, signal.SIGSTOP)
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(port)) for _ in range(CLIENTS)]
-        for client in clients:
-            client.socket.sendall(ask.data)
-        os.kill(pid, signal.SIGCONT)
-        for client in clients:
-            client.read(ask.body)
+        if not clients:
             client.ended()
+            client.close()
 
 
 def _read(log: Path) -> str:
-    """What strace has written when the server has come to rest."""
-    text = ""
-    while len(text) < (size := log.stat().st_size):
-        text = log.read_text()
-        time.sleep(0.05)
+    """What strace has written, when the server has come to rest."""
+    size = -1
+    while size < log.stat().st_size:
         size = log.stat().st_size
-        if len(text) == size:
-            break
-    return text
+        time.sleep(0.05)
+    return log.read_text()

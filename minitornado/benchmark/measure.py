@@ -28,47 +28,38 @@ PR_SET_PDEATHSIG = 1  # man 2 prctl
 START_SECONDS = 20.0  # for a server to say its port
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process, in user code and in the kernel; proc(5), schedstat."""
-    stats = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process that is in RAM, shared libraries included."""
-    found = re.search(r"^Rss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
-    assert found is not None, "smaps_rollup has an Rss"
-    return int(found[1]) * 1024
-
-
-def page_faults(pid: int) -> int:
-    """Pages that a process has touched for the first time."""
-    # The name, in parentheses, may hold blanks; what counts begins behind it.
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
-
-
-def kernel_share(pid: int) -> float:
-    """The share of a process's CPU time that it spent in the kernel; sampled by the kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system = int(fields[11]), int(fields[12])
-    return system / max(1, user + system)
-
-
 class Server:
-    """A server in a process of its own, which is listening."""
+    """A process that serves on `port`, and what the kernel tells of it."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.pid = process.pid
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
         self.port = port
 
     def cpu(self) -> float:
-        return cpu_seconds(self.pid)
+        """Seconds of CPU time, of all threads, in user code and in the kernel; proc(5)."""
+        stats = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
 
     def resident(self) -> int:
-        return resident_bytes(self.pid)
+        """Bytes of memory that are in RAM, shared libraries included."""
+        text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        found = re.search(r"^Rss: +(\d+) kB", text, re.MULTILINE)
+        assert found is not None, "smaps_rollup has an Rss"
+        return int(found[1]) * 1024
 
     def faults(self) -> int:
-        return page_faults(self.pid)
+        """How many pages it has touched for the first time."""
+        return self._stat()[7]
+
+    def kernel_share(self) -> float:
+        """The share of its CPU time that was spent in the kernel; sampled by the kernel."""
+        user, system = self._stat()[11:13]
+        return system / max(1, user + system)
+
+    def _stat(self) -> list[int]:
+        # The name, in parentheses, may hold blanks; what counts begins two fields behind it.
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return [0, *map(int, fields[1:])]
 
 
 class Cores:
@@ -116,7 +107,7 @@ def serving(command: Sequence[str], core: int) -> Iterator[Server]:
                 said.seek(0)
                 last = (said.read().strip() or "no word").splitlines()[-1]
                 raise Complaint(f"{Path(command[1]).name} does not start: {last}")
-            yield Server(process, int(port))
+            yield Server(process.pid, int(port))
         finally:
             process.kill()
             process.communicate()

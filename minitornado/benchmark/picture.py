@@ -14,11 +14,12 @@ from html import escape
 from minitornado.classroom.palette import PALETTE
 from minitornado.classroom.svg import FONT
 
+from .bench import Figure, Workload
 from .peers import OURS, PEERS, REFERENCE
 from .report import goals, number
 from .results import Results, Spread, ratio
 
-WIDTH, LEFT, RIGHT = 900, 250, 60  # pixels; left of the scale stand the workloads, right ours
+WIDTH, LEFT, RIGHT = 900, 270, 60  # pixels; left of the scale stand the workloads, right ours
 TOP, ROW, LEGEND = 56, 24, 60
 TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 GREY = PALETTE["kernel"]
@@ -46,7 +47,7 @@ MARKS = {
 
 def draw(results: Results) -> str:
     """Return the picture as the text of an SVG."""
-    rows = [(work, figure) for work, figure in goals(results) if figure.ratio is not None]
+    rows = _rows(results)
     found = [
         {name: told for name in MARKS if (told := ratio(results, work.name, name, figure.key))}
         for work, figure in rows
@@ -72,13 +73,21 @@ def draw(results: Results) -> str:
 def alt(results: Results) -> str:
     """The picture in a sentence."""
     found = [
-        told.median for work, figure in goals(results)
-        if figure.ratio is not None and (told := ratio(results, work.name, OURS, figure.key))
+        told.median for work, figure in _rows(results)
+        if (told := ratio(results, work.name, OURS, figure.key))
     ]  # fmt: skip
     return (
         f"CPU time as a ratio to Tornado's, {len(found)} workloads: minitornado needs "
         f"{number(min(found))} to {number(max(found))} times less"
     )
+
+
+def _rows(results: Results) -> list[tuple[Workload, Figure]]:
+    """The figures of CPU time with a goal against Tornado."""
+    return [
+        (work, figure) for work, figure in goals(results)
+        if figure.ratio is not None and figure.unit == "µs"
+    ]  # fmt: skip
 
 
 def _scale(told: list[Spread]) -> Callable[[float], float]:
@@ -109,8 +118,8 @@ def _axis(place: Callable[[float], float], bottom: float) -> list[str]:
 
 
 def _goal(x: float, y: float) -> str:
-    return (f'<path d="M{x:.1f},{y - 9:.1f} v18" stroke="{GREY}" stroke-width="3" '
-            'stroke-dasharray="4 3"><title>goal</title></path>')  # fmt: skip
+    return (f'<path d="M{x:.1f},{y - 9:.1f} v18" stroke="{GREY}" stroke-width="3">'
+            "<title>goal</title></path>")  # fmt: skip
 
 
 def _mark(name: str, told: Spread, place: Callable[[float], float], y: float) -> str:

@@ -30,7 +30,7 @@ def section(results: Results) -> str:
 
 def _table(results: Results) -> Iterator[str]:
     labels = " | ".join(PEERS[name].label for name in COLUMNS)
-    yield f"| times less CPU than Tornado | Tornado | {labels} | goal |"
+    yield f"| times less than Tornado | Tornado | {labels} | goal |"
     yield "|---" * (len(COLUMNS) + 3) + "|"
     for work, figure in goals(results):
         theirs = spread(results, work.name, REFERENCE, figure.key)

@@ -22,7 +22,6 @@ from rich.text import Text
 
 from .bench import Bench, Figure, Workload
 from .load import check, get, warm
-from .measure import kernel_share
 from .peers import OURS, PEERS, Peer
 from .report import number, plain_table, told
 from .results import Results, Spread
@@ -60,7 +59,7 @@ def _measure(bench: Bench) -> dict[str, float]:
     with bench.server() as server:
         check(server.port, get())
         warm(server.port, get(), WARM_UP)
-        return {**bench.hammer(server, get()), "kernel": kernel_share(server.pid)}
+        return {**bench.hammer(server, get()), "kernel": server.kernel_share()}
 
 
 LADDER = Workload(
