@@ -323,6 +323,19 @@ def test_a_server_that_does_not_start_is_a_complaint_with_its_reason() -> None:
         raise AssertionError("it has started")
 
 
+def test_a_server_that_ends_while_it_is_measured_is_a_complaint() -> None:
+    command = [sys.executable, str(PROGRAMS / "epoll_server.py")]
+    with (
+        pytest.raises(Complaint, match=r"epoll_server\.py has ended: ValueError: invalid"),
+        serving(command, Cores().server) as server,
+    ):
+        with Client(server.port) as client:
+            client.socket.sendall(b"POST / HTTP/1.1\r\nContent-Length: nonsense\r\n\r\n")
+            assert client.ended()
+        while True:
+            server.resident()
+
+
 def test_ctrl_c_ends_it_without_a_word_and_without_a_server() -> None:
     command = [*COMMAND, "--workloads", "start", "--peers", OURS, "--rounds", "500"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as us:

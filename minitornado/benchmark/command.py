@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minitornado.cli.output import PROGRAM, Complaint, console
+from minitornado.cli.output import PROGRAM, Complaint, console, reason_of
 
 from . import growth, reasons, report, results
 from .bench import Workload
@@ -54,14 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         idle = min(fds - SPARE_FDS, IDLE_QUICK if options.quick else IDLE)
         if fds < IDLE + SPARE_FDS:
             _warn(f"this machine allows {fds:,} open files: {idle:,} idle connections at most")
-        found = _measure(options, screen, idle)
+        _measure(options, screen, idle)
     if options.output:
-        results.save(found, options.output)
-        print(f"written to {options.output}")
+        screen.print(f"written to {options.output}", markup=False, soft_wrap=True)
     return 0
 
 
-def _measure(options: argparse.Namespace, screen: Console, idle: int) -> results.Results:
+def _measure(options: argparse.Namespace, screen: Console, idle: int) -> None:
     """Measure what was chosen, and print each table as soon as it stands."""
     wrk, cores = find_wrk(), Cores()
     peers = [PEERS[name] for name in options.peers]
@@ -81,16 +80,27 @@ def _measure(options: argparse.Namespace, screen: Console, idle: int) -> results
     with cores.load_here(), _progress(screen, turns) as session.step:
         for workload in chosen:
             found["workloads"][workload.name] = session.workload(workload, peers)
+            _keep(found, options)
             screen.print(report.workload_table(found, workload))
         if options.reasons and _possible([reasons.LADDER], wrk):
             found["reasons"] = session.reasons()
+            _keep(found, options)
             screen.print(reasons.table(found))
         if options.growth:
             found["growth"] = session.growth(list(growth.GROWTHS))
+            _keep(found, options)
             screen.print(growth.table(found))
     if chosen:
         screen.print(report.goals_table(found))
-    return found
+
+
+def _keep(found: results.Results, options: argparse.Namespace) -> None:
+    """Write what there is: what comes later may be ended by Ctrl-C, or fail."""
+    if options.output:
+        try:
+            results.save(found, options.output)
+        except OSError as error:
+            raise Complaint(f"can't write {options.output}: {reason_of(error)}") from None
 
 
 def _possible(chosen: list[Workload], wrk: str | None) -> list[Workload]:
@@ -105,7 +115,7 @@ def _loaded(path: Path) -> results.Results:
     try:
         return results.load(path)
     except OSError as error:
-        raise Complaint(f"can't read {path}: {error.strerror}", 2) from None
+        raise Complaint(f"can't read {path}: {reason_of(error)}", 2) from None
     except ValueError:
         sentence = f"{path} holds no results: `benchmark --output FILE` writes them"
         raise Complaint(sentence, 2) from None

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from minitornado.cli.output import Complaint
 
@@ -104,13 +104,24 @@ def serving(command: Sequence[str], core: int) -> Iterator[Server]:
             port = process.stdout.readline()
             if not port.strip().isdigit():
                 process.wait(START_SECONDS)
-                said.seek(0)
-                last = (said.read().strip() or "no word").splitlines()[-1]
-                raise Complaint(f"{Path(command[1]).name} does not start: {last}")
+                raise Complaint(f"{_name(command)} does not start: {_last_line(said)}")
             yield Server(process.pid, int(port))
+        except OSError:
+            if process.poll() is None:
+                raise
+            raise Complaint(f"{_name(command)} has ended: {_last_line(said)}") from None
         finally:
             process.kill()
             process.communicate()
+
+
+def _name(command: Sequence[str]) -> str:
+    return next(Path(word).name for word in command if word.endswith(".py"))
+
+
+def _last_line(said: IO[str]) -> str:
+    said.seek(0)
+    return (said.read().strip() or "no word").splitlines()[-1]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,10 @@ bodies: dict[int, tuple[bytes, bytes, int]] = {}  # fd: head, what is kept, byte
 
 
 def handle(fd: int, connection: socket.socket) -> None:
-    data = connection.recv(65536)
+    try:
+        data = connection.recv(65536)
+    except ConnectionError:  # reset: the client has left
+        data = b""
     if data.startswith(b"GET /hello"):
         if b"Connection: close" not in data:
             connection.send(HELLO * data.count(b"GET "))
