@@ -61,8 +61,8 @@ def canned() -> dict[str, Any]:
     return {
         "machine": {
             "cpu": "a CPU", "cores": 2, "kernel": "6.1", "python": "CPython 3.11", "pinned": True,
-            "load_average": 0.1,
         },
+        "load_averages": [0.1, 1.2],
         "versions": {"tornado": "6"},
         "settings": {"rounds": 2, "idle": 10},
         "workloads": {

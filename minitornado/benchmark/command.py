@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -68,10 +69,11 @@ def _measure(options: argparse.Namespace, screen: Console, idle: int) -> None:
     used = {peer.name: peer for workload in chosen for peer in takers(workload, peers)}.values()
     python = python_for(used, options.peers_dir)
     session = Session(python, cores, wrk, options.rounds, idle)
-    found = {
+    found: results.Results = {
         "machine": machine(cores),
         "versions": versions(python, used),
         "settings": {"rounds": options.rounds, "idle": idle},
+        "load_averages": [round(os.getloadavg()[0], 2)],
         "workloads": {},
     }
     turns = session.rounds * sum(len(takers(workload, peers)) for workload in chosen)
@@ -96,6 +98,7 @@ def _measure(options: argparse.Namespace, screen: Console, idle: int) -> None:
 
 def _keep(found: results.Results, options: argparse.Namespace) -> None:
     """Write what there is: what comes later may be ended by Ctrl-C, or fail."""
+    found["load_averages"].append(round(os.getloadavg()[0], 2))
     if options.output:
         try:
             results.save(found, options.output)

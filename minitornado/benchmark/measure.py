@@ -14,7 +14,6 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -151,6 +150,4 @@ def machine(cores: Cores) -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": platform.python_compiler(),
         "pinned": cores.server != cores.load,
-        "load_average": os.getloadavg()[0],
-        "platform": sys.platform,
     }

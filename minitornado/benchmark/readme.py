@@ -69,5 +69,6 @@ def _where(results: Results) -> str:
         f"Medians of {settings['rounds']} rounds, with the least and the most. "
         f"{machine['cpu']}, {machine['cores']} cores ({pinned}), "
         f"Linux {machine['kernel']}, {machine['python']}, {versions}; "
-        f"load average at the start {machine['load_average']:.2f}."
+        f"load average {min(results['load_averages']):g} to {max(results['load_averages']):g}, "
+        "of which the benchmark itself is 1 to 2."
     )

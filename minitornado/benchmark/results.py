@@ -1,6 +1,6 @@
 """The results: raw figures of every round, kept as JSON; medians and ratios are made of them.
 
-    {"machine": {…}, "versions": {…}, "settings": {…},
+    {"machine": {…}, "versions": {…}, "settings": {…}, "load_averages": [before, …, after],
      "workloads": {name: {peer: {figure: [value, one a round]}}},
      "reasons": …, "growth": …}
 """
