@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -350,12 +351,34 @@ def test_ctrl_c_ends_it_without_a_word_and_without_a_server() -> None:
 
 
 def test_files_may_be_opened_by_the_thousand_and_the_limit_is_put_back() -> None:
-    import resource
-
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with many_fds(before[1]) as fds:
-        assert fds == before[1]
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+    hard = before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        with many_fds(400) as fds:
+            assert fds == 400 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        with many_fds(100) as fds:  # nothing to do
+            assert fds == 200 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (200, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_fewer_files_are_allowed_where_the_limit_can_t_be_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def setrlimit(_what: int, limits: tuple[int, int]) -> None:
+        if limits[1] > 300:
+            raise ValueError("not allowed to raise maximum limit")
+        asked.append(limits)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (100, 300))
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    with many_fds(400) as fds:
+        assert (fds, asked) == (300, [(300, 300)])
+    assert asked == [(300, 300), (100, 300)]
 
 
 # ---- the command ----

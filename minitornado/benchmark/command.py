@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.platform.startswith("linux"):
         raise Complaint("the benchmark needs Linux: it asks /proc and epoll")
     with many_fds(IDLE + SPARE_FDS) as fds:
-        idle = min(fds - SPARE_FDS, IDLE_QUICK if options.quick else IDLE)
+        idle = max(1, min(fds - SPARE_FDS, IDLE_QUICK if options.quick else IDLE))
         if fds < IDLE + SPARE_FDS:
             _warn(f"this machine allows {fds:,} open files: {idle:,} idle connections at most")
         _measure(options, screen, idle)

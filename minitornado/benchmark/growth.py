@@ -2,7 +2,8 @@
 
 Each row measures the cost of one (a request, a byte, a chunk, a timer) at four sizes.  A cost
 that is the same at all of them makes the total linear.  The exponent is that of the total, fitted
-to the four: 1 is linear, 2 would be the square.
+to the four: 1 is linear, 2 would be the square; less than 1 means that a part is paid once, and
+weighs less the more there are.
 """
 
 from __future__ import annotations
@@ -72,18 +73,23 @@ def _idle(bench: Bench, size: int) -> float:
         return (server.resident() - before) / size / 1024
 
 
-def _asked(make: Callable[[int], Ask]) -> Callable[[Bench, int], float]:
-    """The CPU time for one of so many, all of them in one ask, which is repeated."""
+def _asked(make: Callable[[int], Ask], times: int = 1) -> Callable[[Bench, int], float]:
+    """The CPU time for one of so many, all of them in one ask, which is repeated.
+
+    With `times`, so many asks are sent together, so that what an ask costs by itself, the waking
+    up of a server that serves one connection, weighs less.
+    """
 
     def measure(bench: Bench, size: int) -> float:
-        ask = make(size)
+        once = make(size)
+        ask = Ask(once.data * times, once.body, once.times * times)
         with bench.server() as server, Client(server.port) as client:
             check(server.port, ask)
             before, asked = server.cpu(), 0
             while not asked or server.cpu() - before < BUSY_SECONDS:
                 client.ask(ask)
                 asked += 1
-            return _microseconds(server, before, asked * size)
+            return _microseconds(server, before, asked * times * size)
 
     return measure
 
@@ -138,7 +144,7 @@ GROWTHS = {
                _connections),
         Growth("idle", "memory, by idle connections", "KiB", (1250, 2500, 5000, 10_000), _idle),
         Growth("header", "a byte of a head, by its bytes", "µs", (4096, 8192, 16_384, 32_768),
-               _asked(_header_bytes)),
+               _asked(_header_bytes, times=8)),
         Growth("chunks", "a chunk, by chunks of a body", "µs", (1000, 2000, 4000, 8000),
                _asked(_chunks)),
         Growth("pieces", "a piece, by pieces of a head", "µs", (1000, 2000, 4000, 8000), _pieces),

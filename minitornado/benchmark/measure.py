@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import resource
+import select
 import signal
 import subprocess
 import tempfile
@@ -100,9 +101,11 @@ def serving(command: Sequence[str], core: int) -> Iterator[Server]:
         )  # fmt: skip
         try:
             assert process.stdout is not None
-            port = process.stdout.readline()
+            said_soon, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+            port = process.stdout.readline() if said_soon else ""
             if not port.strip().isdigit():
-                process.wait(START_SECONDS)
+                process.kill()
+                process.wait()
                 raise Complaint(f"{_name(command)} does not start: {_last_line(said)}")
             yield Server(process.pid, int(port))
         except OSError:
@@ -126,13 +129,16 @@ def _last_line(said: IO[str]) -> str:
 @contextlib.contextmanager
 def many_fds(wanted: int) -> Iterator[int]:
     """Let us and our children open `wanted` files, or as many as may be; yields how many."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for hard in (max(wanted, before[1]), before[1]):  # only root may raise the second
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-            break
+    soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):  # beyond the hard one only root may go
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))
+            soft = wanted
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:
-        yield resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        yield wanted if soft == resource.RLIM_INFINITY else soft
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
