@@ -117,10 +117,11 @@ def test_the_shares_of_the_layers_add_up_to_the_whole() -> None:
         for at, step in enumerate(reasons.STEPS, 5)
     }
     calls = {step.name: {"python": 2.0 * at, "c": at} for at, step in enumerate(reasons.STEPS)}
-    text = shown(reasons.table({"reasons": {"ladder": ladder, "calls": calls}}))
+    found = {"ladder": ladder, "calls": calls, "syscalls": {"recvfrom": 1.0, "epoll_wait": 0.05}}
+    text = shown(reasons.table({"reasons": found}))
     assert re.search(r"sum of the medians +12.5 +100 +14 \+ 7", text)
     assert re.search(r"the real server +12.5 \[12-13\]", text)
-    assert "kernel takes 40 %" in text
+    assert "kernel takes 40 %" in text and "1 recvfrom, 0.05 epoll_wait" in text
     for step in reasons.STEPS:
         assert step.layer in text
 

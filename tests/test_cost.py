@@ -16,7 +16,6 @@ from minitornado.benchmark.load import get
 from minitornado.benchmark.measure import Cores
 from minitornado.benchmark.peers import OURS, PEERS
 from minitornado.benchmark.workloads import WORKLOADS
-from minitornado.cli.output import Complaint
 
 pytestmark = pytest.mark.deadline(60)
 
@@ -76,16 +75,9 @@ def test_no_timer_is_made_for_a_request_over_keep_alive(
 
 
 def syscalls(keep_alive: bool) -> dict[str, float]:
-    strace = counts.find_strace()
-    if strace is None:
-        pytest.skip("no strace on this machine")
     ask = get() if keep_alive else get(fields="Connection: close\r\n", keep_alive=False)
-    try:
-        return counts.syscalls(PEERS[OURS].command(sys.executable), ask, strace)
-    except Complaint as complaint:
-        if "not permitted" in str(complaint):
-            pytest.skip("strace is not permitted to trace here")
-        raise
+    made = counts.syscalls(PEERS[OURS].command(sys.executable), ask)
+    return made or pytest.skip("no strace on this machine, or it may not trace")
 
 
 def test_a_request_over_keep_alive_is_one_recv_and_one_send() -> None:

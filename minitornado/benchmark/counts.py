@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -24,15 +25,16 @@ CLIENTS, BATCHES = 40, 5
 _LINE = re.compile(r"^\d+ +(\w+)\(", re.MULTILINE)
 
 
-def find_strace() -> str | None:
-    return shutil.which("strace")
-
-
-def syscalls(command: list[str], ask: Ask, strace: str) -> dict[str, float]:
+def syscalls(command: list[str], ask: Ask) -> dict[str, float]:
     """Return {name: calls a request} of a server, 40 requests being there each time it looks.
 
     Stopped while they are sent, it finds all of them at once, on a busy machine as well.
+    Nothing is returned where there is no strace, or where it may not trace.
     """
+    strace = shutil.which("strace")
+    trial = [strace or "", "-qq", "-o", os.devnull, "true"]
+    if strace is None or subprocess.run(trial, capture_output=True, check=False).returncode:
+        return {}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         traced = [strace, "-f", "-qq", "-e", "signal=none", "-o", str(log), *command]

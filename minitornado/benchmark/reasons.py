@@ -116,8 +116,11 @@ def table(results: Results) -> Table:
                   " + ".join(number(count) for count in below.values()))  # fmt: skip
     shown.add_row(Text("the real server", "bold"), Text(told(Spread.of(ladder["whole"]["cpu"]))))
     kernel = statistics.median(ladder["whole"]["kernel"])
+    syscalls = results["reasons"]["syscalls"]
+    listed = ", ".join(f"{number(times)} {name}" for name, times in syscalls.items())
     shown.caption = Text(
         "Medians [least-most]. calls: Python functions + C functions, a request. "
-        f"Of the real server's CPU time, the kernel takes {100 * kernel:.0f} %."
+        f"Of the real server's CPU time, the kernel takes {100 * kernel:.0f} %. "
+        f"System calls a request: {listed or 'not counted, for want of strace'}."
     )
     return shown

@@ -8,9 +8,9 @@ from typing import Any
 
 from minitornado.cli.output import Complaint
 
-from . import growth, reasons
+from . import counts, growth, reasons
 from .bench import Bench, Workload
-from .load import WrongAnswer
+from .load import WrongAnswer, get
 from .measure import Cores
 from .peers import OURS, PEERS, Peer
 
@@ -43,8 +43,12 @@ class Session:
 
     def reasons(self) -> dict[str, Any]:
         """Measure the ladder, and count the calls."""
-        ladder = self.workload(reasons.LADDER, reasons.peers())
-        return {"ladder": ladder, "calls": reasons.counted(self.bench(PEERS[OURS]))}
+        ours = self.bench(PEERS[OURS])
+        return {
+            "ladder": self.workload(reasons.LADDER, reasons.peers()),
+            "calls": reasons.counted(ours),
+            "syscalls": counts.syscalls(ours.peer.command(self.python), get()),
+        }
 
     def growth(self, names: Sequence[str]) -> dict[str, Any]:
         """Measure each of the growths at its four sizes."""
