@@ -136,7 +136,8 @@ WORKLOADS = {
         _of_bodies("up", "POST 10 MiB", _UP, 2, faults=50),
         _of_bodies("up-streamed", "POST 10 MiB, to a delegate", _UP, 1.4, 50, STREAMING),
         _of_bodies("chunked", "POST 10 MiB in 8 KiB chunks", _CHUNKED, 4, peers=PARSERS),
-        _of_bodies("chunked-streamed", "POST 10 MiB in chunks, to a delegate", _CHUNKED, 5, peers=STREAMING),
+        _of_bodies("chunked-streamed", "POST 10 MiB in chunks, to a delegate", _CHUNKED, 5,
+                   peers=STREAMING),
         _of_bodies("down", "GET 10 MiB", get("/big", body=bytes(BIG)), 1.5),
         Workload("idle", "hello among 10,000 idle connections", (
             Figure("cpu", "CPU a request", "µs", ratio=5.5),
