@@ -39,7 +39,7 @@ from minitornado.benchmark.load import (
     post,
     run_wrk,
 )
-from minitornado.benchmark.measure import Cores, many_fds, serving
+from minitornado.benchmark.measure import Cores, environment, many_fds, serving
 from minitornado.benchmark.peers import OURS, PEERS, PINS, PROGRAMS, Peer
 from minitornado.benchmark.session import Session
 from minitornado.benchmark.workloads import WORKLOADS
@@ -273,6 +273,13 @@ def test_rounds_are_interleaved_and_their_figures_kept_in_order() -> None:
     session = Session(sys.executable, Cores(), None, rounds=2, idle=1)
     assert session.workload(work, peers) == {"a": {"cpu": [1, 3]}, "b": {"cpu": [2, 4]}}
     assert asked == ["a", "b", "a", "b"]  # and not c, which can't do it
+
+
+def test_the_servers_python_is_not_told_what_ours_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    given = environment()
+    assert [name for name in given if name.startswith("PYTHON")] == ["PYTHONPATH"]
+    assert given["PATH"] == os.environ["PATH"]
 
 
 def test_each_peer_without_packages_answers_as_the_workloads_need_it() -> None:

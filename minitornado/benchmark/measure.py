@@ -80,8 +80,13 @@ class Cores:
 
 
 def environment() -> dict[str, str]:
-    """What a program is started with: ours, and the way to minitornado."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    """What a program is started with: ours, and the way to minitornado.
+
+    Nothing of ours that is for Python: PYTHONDONTWRITEBYTECODE would have minitornado compiled
+    at every start, and not the installed peers.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 @contextlib.contextmanager
