@@ -188,6 +188,7 @@ def test_a_choice_is_kept_shown_in_compare_and_can_be_taken_back(visit: Any):
     page.reload()
     assert not answer_of(page, "P00.2").is_visible()
     assert not compared(page, "P00.2").is_visible()
+    assert page.locator('p:text-is("Choose above, and this opens."):visible').count() == 6
 
 
 def test_every_question_of_every_notebook_is_locked(visit: Any):
@@ -212,6 +213,17 @@ def test_the_page_is_light_or_dark_as_the_system_or_the_reader_wants(visit: Any,
     page.locator("#theme").click()
     page.goto(page.url.replace("00_one_request", "glossary"))
     assert page.locator("#theme span").inner_text() == "light"
+
+
+def test_on_paper_it_is_black_on_white_and_the_text_alone(visit: Any):
+    page = visit("00_one_request.html", color_scheme="dark")
+    page.emulate_media(media="print")
+    colours = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    assert colours == ["rgb(255, 255, 255)", "rgb(27, 31, 36)"]
+    for selector in ("header", "#contents", ".skip", ".locked"):
+        assert not page.locator(selector).first.is_visible()
+    assert page.locator("fieldset.choices").first.is_visible()
 
 
 def test_without_scripts_it_reads_all_the_same(visit: Any):

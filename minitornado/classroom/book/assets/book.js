@@ -161,7 +161,7 @@ function lock(question) {
     answer.replaceChildren(...told);
     answer.hidden = !letter;
     showVerdicts(choices, letter, right);
-    showInCompare(id, choices.querySelector(`[data-letter="${letter}"] span`)?.textContent);
+    showInCompare(id, choices.querySelector(`[data-letter="${letter}"] span`)?.innerHTML);
     status.textContent = letter ? "" : "Choose, and the answer opens.";
     if (letter) status.append(again);
   }
@@ -217,10 +217,14 @@ function showInCompare(id, chosen) {
     table.querySelector("tr.mine")?.remove();
     if (chosen) {
       table.tBodies[0].prepend(make("tr", { className: "mine" },
-        make("th", { scope: "row", textContent: "You predicted" }), make("td", { textContent: chosen })));
+        make("th", { scope: "row", textContent: "You predicted" }), make("td", { innerHTML: chosen })));
     }
     folded.open = Boolean(chosen);
     folded.hidden = !chosen;
+    if (folded.nextElementSibling?.className !== "locked") {
+      folded.after(make("p", { className: "locked", textContent: "Choose above, and this opens." }));
+    }
+    folded.nextElementSibling.hidden = Boolean(chosen);
   }
 }
 
