@@ -1,11 +1,16 @@
 """The benchmark: minitornado beside Tornado and others, on one machine, in one run.
 
-    command.py ── rounds: A B C, A B C, … ──> workloads.py ── a peer ──> peers.py, programs/
-        │                                         │ asks it       ──> load.py (wrk, a client)
-        │                                         │ measures it   ──> measure.py (/proc)
-        ▼                                         ▼
-    results.py <── {figure: values} ──────────────┘
-        └──> report.py (tables)   picture.py (SVG)   the README's figures
+    command.py ──> session.py ── rounds A B C, A B C, … ──> a Bench: one peer, one round
+                                                              │
+        peers.py, programs/   who is measured <───────────────┤ starts
+        load.py               wrk, and a client <─────────────┤ has it asked
+        measure.py            what /proc tells <──────────────┘ measures
+                                                              │
+        workloads.py          what is measured, and the goals ┤
+        reasons.py            where the microseconds go       ├──> {figure: values}
+        growth.py             what one more costs             ┘        │
+                                                                       ▼
+        report.py (tables)  picture.py (SVG)  readme.py <──────── results.py (JSON)
 
     python -m minitornado benchmark --help
 

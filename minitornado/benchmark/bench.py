@@ -13,7 +13,7 @@ from typing import Any
 from minitornado.cli.output import Complaint
 
 from .load import Ask, run_wrk
-from .measure import Cores, Server, environment, serving
+from .measure import Cores, Server, child_of_ours, environment, serving
 from .peers import PROGRAMS, Peer
 
 SETTLE_SECONDS = 0.02  # for a server to end what it was doing when the load stopped
@@ -80,11 +80,10 @@ class Bench:
 
     def run(self, program: str, *arguments: str) -> dict[str, Any]:
         """Run a program that measures itself, on the server's core; return what it prints."""
-        core = str(self.cores.server)
-        command = ["taskset", "-c", core, self.python, str(PROGRAMS / program), *arguments]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment()
-        )
+            [self.python, str(PROGRAMS / program), *arguments], capture_output=True, text=True,
+            check=False, env=environment(), preexec_fn=child_of_ours(self.cores.server),
+        )  # fmt: skip
         if done.returncode:
             last = (done.stderr.strip() or "no word").splitlines()[-1]
             raise Complaint(f"{program} fails: {last}")
@@ -97,7 +96,10 @@ Measure = Callable[[Bench], dict[str, float]]
 
 @dataclass(frozen=True)
 class Workload:
-    """`measure` starts the peer afresh, checks its answers, and returns {figure: value}."""
+    """`measure` starts the peer afresh, checks its answers, and returns {figure: value}.
+
+    What takes long is not measured in more than `most_rounds`.
+    """
 
     name: str
     title: str
@@ -105,3 +107,4 @@ class Workload:
     measure: Measure
     peers: tuple[str, ...]
     needs_wrk: bool = False
+    most_rounds: int = 999

@@ -76,7 +76,8 @@ def _measure(options: argparse.Namespace, screen: Console, idle: int) -> None:
         "load_averages": [round(os.getloadavg()[0], 2)],
         "workloads": {},
     }
-    turns = session.rounds * sum(len(takers(workload, peers)) for workload in chosen)
+    turns = sum(len(takers(workload, peers)) * min(session.rounds, workload.most_rounds)
+                for workload in chosen)  # fmt: skip
     turns += session.rounds * len(reasons.STEPS) * options.reasons
     turns += session.growth_rounds() * 4 * len(growth.GROWTHS) * options.growth
     with cores.load_here(), _progress(screen, turns) as session.step:

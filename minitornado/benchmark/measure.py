@@ -16,7 +16,7 @@ import select
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,20 +89,27 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-@contextlib.contextmanager
-def serving(command: Sequence[str], core: int) -> Iterator[Server]:
-    """Start a server on a core, and end it.  Whatever ends us, it does not outlive us."""
+def child_of_ours(core: int) -> Callable[[], None]:
+    """Return what a child does before it becomes another program: it takes its core, and is to
+    be killed when we die, whatever kills us.
+    """
     prctl = ctypes.CDLL(None).prctl
 
     def prepare() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, {core})
 
+    return prepare
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str], core: int) -> Iterator[Server]:
+    """Start a server on a core, and end it."""
     with tempfile.TemporaryFile("w+") as said:
         # A session of its own: Ctrl-C is for us, and we end it.
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL, text=True,
-            preexec_fn=prepare, start_new_session=True, env=environment(),
+            preexec_fn=child_of_ours(core), start_new_session=True, env=environment(),
         )  # fmt: skip
         try:
             assert process.stdout is not None

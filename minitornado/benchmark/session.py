@@ -34,9 +34,10 @@ class Session:
         """Measure A B C, A B C, …: what disturbs the machine for a while disturbs all of them."""
         benches = [self.bench(peer) for peer in takers(workload, peers)]
         figures: Figures = {bench.peer.name: {} for bench in benches}
-        for number in range(self.rounds):
+        rounds = min(self.rounds, workload.most_rounds)
+        for number in range(rounds):
             for bench in benches:
-                self.step(f"{workload.name} {number + 1}/{self.rounds} {bench.peer.label}")
+                self.step(f"{workload.name} {number + 1}/{rounds} {bench.peer.label}")
                 for key, value in _measured(workload, bench).items():
                     figures[bench.peer.name].setdefault(key, []).append(round(value, 4))
         return figures

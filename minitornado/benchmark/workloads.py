@@ -144,7 +144,7 @@ WORKLOADS = {
             Figure("each", "memory an idle connection", "KiB", most=3),
             Figure("kept", "CPU without them / with them", least=0.95),
             Figure("p99", "99 % answered within", "ms", ratio=1),
-        ), _idle, SERVERS, needs_wrk=True),
+        ), _idle, SERVERS, needs_wrk=True, most_rounds=3),
         Workload("timers", "timers, 100,000 pending", (
             Figure("add", "add one", "µs", ratio=4),
             Figure("replace", "cancel one, add one", "µs", ratio=3),
