@@ -130,6 +130,17 @@ def executors() -> None:
             assert await gen.with_timeout(loop.time() + 5, future) == 1024
             with contextlib.suppress(ZeroDivisionError):
                 await gen.convert_yielded([executor.submit(divmod, 1, 0)])
+            both = threading.Barrier(2)
+            running, waiting = executor.submit(both.wait, 5), executor.submit(print, "never")
+            while not running.running():
+                time.sleep(0.001)
+            told: list[object] = []
+            for later in (running, waiting):
+                loop.add_future(later, told.append)
+            assert waiting.cancel() and waiting.cancel() and not running.cancel()
+            both.wait(5)
+            await gen.convert_yielded([running])
+            assert waiting in told
 
     run(main)
 

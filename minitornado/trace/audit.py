@@ -49,7 +49,7 @@ OUTSIDE = frozenset(
     | {("threading", "Thread.start"), ("concurrent.futures.thread", "ThreadPoolExecutor.submit")}
     | {
         ("concurrent.futures._base", f"Future.{name}")
-        for name in ("add_done_callback", "set_result", "set_exception")
+        for name in ("add_done_callback", "set_result", "set_exception", "cancel")
     }
 )
 

@@ -117,10 +117,10 @@ class Cancel(Row):
 class Resolve(Row):
     """Give a Future its result: the parameter `arg`, an exception if `error`.
 
-    `inside`: as for Schedule.
+    Without `arg` it is cancelled, unless it is too late for that.  `inside`: as for Schedule.
     """
 
-    arg: str
+    arg: str | None = None
     error: bool = False
     inside: bool = False
 

@@ -99,6 +99,7 @@ def _future_and_coroutine() -> tuple[Row, ...]:
                  step="add-done-callback"),
         Resolve(foreign + "set_result", arg="result", **inside, step="resolve"),
         Resolve(foreign + "set_exception", arg="exception", error=True, **inside, step="resolve"),
+        Resolve(foreign + "cancel", error=True, **inside, step="resolve"),
         Probe(P + "gen:Runner.run", level="chain", scope=True, step="runner"),
         Segments(P + "gen:Runner._step", coroutine=lambda runner: runner._coroutine),
         Probe(P + "gen:sleep", step="call-later"),

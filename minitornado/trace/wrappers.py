@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError
 from typing import Any
 
 from .handles import Handle, find
@@ -118,10 +119,12 @@ def _resolve(recorder: Recorder, site: Site) -> Wrapper:
     row = site.row
 
     def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if row.inside and not lane.stack:
+        too_late = row.arg is None and args[0].running()
+        if too_late or (row.inside and not lane.stack):
             site.unwritten += 1
         else:
-            recorder.resolved(lane, site, args[0], site.argument(row.arg, args, kwargs))
+            value = CancelledError() if row.arg is None else site.argument(row.arg, args, kwargs)
+            recorder.resolved(lane, site, args[0], value)
 
     return written_before(recorder, site, write)
 
