@@ -43,7 +43,10 @@ class Growth:
 
 
 def _connections(bench: Bench, size: int) -> float:
-    """A request, when so many connections take turns."""
+    """A request, when so many connections take turns; 50 ask at a time.
+
+    A single one is dearest: each of its requests wakes the server up, and has a poll to itself.
+    """
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(bench.server())
         warm(server.port, get(), WARM_UP)

@@ -7,8 +7,7 @@ add up to the whole, since the last step is the real server.  What this cannot s
 makes another one cheaper or dearer is credited with the difference.
 
 Beside each share stand the calls that the step adds, which are counted, not timed
-(programs/counted.py).  The application of every step has its answer ready but for the last,
-which makes its fields anew each time, as the hello of the benchmark does.
+(programs/counted.py).
 """
 
 from __future__ import annotations
@@ -50,7 +49,8 @@ STEPS = (
     Step("parsed", "http1parser", "the head checked, and made start line, fields and framing"),
     Step("exchange", "HTTP1Connection", "one exchange after the other; the delegate's events"),
     Step("answer", "the answer", "its head made of its fields, and checked"),
-    Step("whole", "HTTPServer and its adapter", "the adapter, the request, the application",
+    Step("server", "HTTPServer and its adapter", "an adapter and a request, made and let go"),
+    Step("whole", "the application", "the fields of its answer, which it makes anew",
          PEERS[OURS].program),
 )  # fmt: skip
 
@@ -76,8 +76,7 @@ def counted(bench: Bench) -> dict[str, dict[str, float]]:
     """Calls a request of each step, {step: {"python": …, "c": …}}; a loop is needed to count."""
     found = {"kernel": {"python": 0.0, "c": 0.0}}
     for step in STEPS[1:]:
-        name = OURS if step.name == "whole" else step.name
-        calls = bench.run("counted.py", name)
+        calls = bench.run("counted.py", step.name)
         found[step.name] = {kind: round(sum(calls[kind].values()), 2) for kind in ("python", "c")}
     return found
 

@@ -1,8 +1,10 @@
 """Counts what a hello request over keep-alive calls: `counted.py minitornado|tornado|STEP`.
 
-STEP is one of ladder.py.  Client and server share a thread, and take turns, so that every run
-counts the same: all clients send, the server answers all of them, with a profiler on; then all
-read, with the profiler off.
+STEP is one of ladder.py, or `whole`: minitornado with an application that makes the fields of its
+answer anew each time, where the others have them ready.
+
+Client and server share a thread, and take turns, so that every run counts the same: all clients
+send, the server answers all of them, with a profiler on; then all read, with the profiler off.
 Prints {"python": {function: calls a request}, "c": {function that calls: calls a request}}.
 """
 
@@ -25,20 +27,22 @@ ioloop: Any = import_module(f"{package}.ioloop")
 loop = ioloop.IOLoop.current()
 
 OK = httputil.ResponseStartLine("HTTP/1.1", 200, "OK")
-HEADERS = httputil.HTTPHeaders({"Content-Type": "text/plain", "Content-Length": "11"})
+FIELDS = {"Content-Type": "text/plain", "Content-Length": "11"}
+HEADERS = httputil.HTTPHeaders(FIELDS)
 counts: dict[str, Counter[CodeType]] = {"call": Counter(), "c_call": Counter()}
 batches = 0
 
 
 def hello(request: Any) -> None:
-    request.connection.write_headers(OK, HEADERS, b"hello world")
+    headers = httputil.HTTPHeaders(FIELDS) if name == "whole" else HEADERS
+    request.connection.write_headers(OK, headers, b"hello world")
     request.connection.finish()
 
 
 def serve() -> Any:
     """Listen; return the address."""
     sockets = netutil.bind_sockets(0, "127.0.0.1")
-    if name == package:
+    if name in (package, "whole"):
         server = import_module(f"{package}.httpserver").HTTPServer(hello)
         server.add_sockets(sockets)
     else:

@@ -1,7 +1,7 @@
-"""A hello server that stops at one layer of the stack: `ladder.py loop|stream|…|answer`.
+"""A hello server that stops at one layer of the stack: `ladder.py loop|stream|…|server`.
 
 Each step does what the one before does, one layer higher up: what it costs more is the layer's.
-The step below `loop` is epoll_server.py, the one above `answer` is callback_server.py.
+The step below `loop` is epoll_server.py, the one above `server` is callback_server.py.
 """
 
 import socket
@@ -11,6 +11,7 @@ from typing import Any
 from minitornado import gen, http1parser, httputil
 from minitornado.concurrent import Future
 from minitornado.http1connection import HTTP1ServerConnection
+from minitornado.httpserver import HTTPServer
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream, StreamClosedError
 from minitornado.netutil import add_accept_handler, bind_sockets
@@ -109,6 +110,19 @@ def exchange(connection: socket.socket, address: object, formatted: bool = False
 def answer(connection: socket.socket, address: object) -> None:
     """The answer's head is made of its fields, and checked."""
     exchange(connection, address, formatted=True)
+
+
+def hello(request: Any) -> None:
+    request.connection.write_headers(OK, HEADERS, b"hello world")
+    request.connection.finish()
+
+
+http_server = HTTPServer(hello)
+
+
+def server(connection: socket.socket, address: object) -> None:
+    """HTTPServer makes an adapter and a request, and calls the application."""
+    http_server.handle_stream(IOStream(connection), address)
 
 
 if __name__ == "__main__":
