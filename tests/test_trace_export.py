@@ -1,8 +1,15 @@
-"""Exports: what is written is what the formats allow, and holds every event and edge."""
+"""Exports: what is written is what the formats allow, and holds every event and edge.
+
+OTLP is also read by the format's own definition, opentelemetry-proto, where that is installed:
+for this Python, or for the one that the variable OTEL_PYTHON names.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from typing import Any
 
@@ -102,3 +109,77 @@ def test_an_otlp_export_has_a_span_an_event_and_its_edges_as_links(trace: Trace)
         assert edges == [edge for edge in ("cause", "link") if getattr(event, edge) is not None]
         closer = trace.closer(event)
         assert ("status" in span) == (closer is not None and closer.kind == "raise")
+
+
+OTEL_PYTHON = os.environ.get("OTEL_PYTHON", sys.executable)
+
+# In protobuf's own JSON, ids are base64; in OTLP's they are hexadecimal, and all else is equal.
+READER = """
+import base64, json, sys
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+def with_base64(ids):
+    for key in ("traceId", "spanId", "parentSpanId"):
+        if key in ids:
+            ids[key] = base64.b64encode(bytes.fromhex(ids[key])).decode()
+
+for export in json.load(sys.stdin):
+    for span in export["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        for ids in (span, *span["links"]):
+            with_base64(ids)
+    read = json_format.Parse(json.dumps(export), ExportTraceServiceRequest())
+    spans = read.resource_spans[0].scope_spans[0].spans
+    assert {len(span.trace_id) for span in spans} == {16}
+    assert {len(span.span_id) for span in spans} == {8}
+    assert all(span.kind == span.SPAN_KIND_INTERNAL for span in spans)
+    assert all(0 < span.start_time_unix_nano <= span.end_time_unix_nano for span in spans)
+    failed = sum(span.status.code == span.status.STATUS_CODE_ERROR for span in spans)
+    print(len(spans), sum(len(span.links) for span in spans), failed)
+"""
+
+
+def test_the_formats_own_definition_reads_an_otlp_export() -> None:
+    probe = [OTEL_PYTHON, "-c", "import opentelemetry.proto"]
+    if subprocess.run(probe, capture_output=True, timeout=30).returncode != 0:
+        pytest.skip("opentelemetry-proto is not installed, and OTEL_PYTHON names no Python with it")
+    traces = [traced(name)[0] for name in ("get", "later", "boom")]
+    result = subprocess.run(
+        [OTEL_PYTHON, "-c", READER], input=json.dumps([otlp(trace, 10**18) for trace in traces]),
+        capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    expected = [
+        (len(opened(trace)), sum((e.cause is not None) + (e.link is not None) for e in trace),
+         sum(e.kind == "raise" for e in trace))
+        for trace in traces
+    ]  # fmt: skip
+    lines = [" ".join(map(str, counts)) for counts in expected]
+    assert result.stdout.splitlines() == lines
+    assert expected[-1][-1] > 0
+
+
+def test_an_otlp_export_has_the_names_and_types_that_the_format_gives_them(trace: Trace) -> None:
+    export = json.loads(json.dumps(otlp(trace, 10**18)))
+    assert list(export) == ["resourceSpans"]
+    (resource,) = export["resourceSpans"]
+    assert set(resource) == {"resource", "scopeSpans"}
+    (scope,) = resource["scopeSpans"]
+    attributes = list(resource["resource"]["attributes"])
+    for span in scope["spans"]:
+        assert set(span) <= {
+            "traceId", "spanId", "parentSpanId", "name", "kind", "startTimeUnixNano",
+            "endTimeUnixNano", "attributes", "links", "status",
+        }  # fmt: skip
+        assert span["kind"] == 1 and isinstance(span["name"], str) and span["name"]
+        assert span["startTimeUnixNano"].isdecimal()  # 64 bits: a string in JSON
+        attributes += span["attributes"]
+        for link in span["links"]:
+            assert set(link) == {"traceId", "spanId", "attributes"}
+            attributes += link["attributes"]
+        for ids in (span, *span["links"]):
+            assert int(ids["traceId"], 16) and int(ids["spanId"], 16)  # all zeros are no id
+    for attribute in attributes:
+        assert set(attribute) == {"key", "value"}
+        ((kind, value),) = attribute["value"].items()
+        assert kind in ("stringValue", "intValue") and isinstance(value, str)
