@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
+from minitornado.classroom import svg
 from minitornado.classroom.palette import PALETTE
-from minitornado.classroom.svg import FONT
 
 from .bench import Figure, Workload
-from .peers import OURS, PEERS, REFERENCE
+from .peers import OURS, PEERS
 from .report import goals, number
 from .results import Results, Spread, ratio
 
@@ -67,7 +67,7 @@ def draw(results: Results) -> str:
         if OURS in row:
             parts.append(_text(WIDTH - 8, y + 4, number(row[OURS].median), "end", bold=True))
     parts += _legend(bottom + 20)
-    return _document(bottom + LEGEND, parts)
+    return svg.document(WIDTH, bottom + LEGEND, "CPU time as a ratio to Tornado's", parts, {})
 
 
 def alt(results: Results) -> str:
@@ -110,57 +110,40 @@ def _axis(place: Callable[[float], float], bottom: float) -> list[str]:
         x = place(tick)
         if LEFT <= x <= WIDTH - RIGHT:
             wide = 2 if tick == 1 else 1
-            label = "Tornado: 1" if tick == 1 else f"{tick:g}"
-            parts.append(f'<path d="M{x:.1f},{TOP - 6} V{bottom}" stroke="{GREY}" '
-                         f'stroke-width="{wide}" stroke-opacity="{0.3 * wide:g}"/>')  # fmt: skip
-            parts.append(_text(x, TOP - 12, label, "middle"))
+            look = f'stroke-width="{wide}" stroke-opacity="{0.3 * wide:g}"'
+            parts.append(svg.path(f"M{x:.1f},{TOP - 6} V{bottom}", GREY, look))
+            parts.append(_text(x, TOP - 12, "Tornado: 1" if tick == 1 else f"{tick:g}", "middle"))
     return parts
 
 
 def _goal(x: float, y: float) -> str:
-    return (f'<path d="M{x:.1f},{y - 9:.1f} v18" stroke="{GREY}" stroke-width="3">'
-            "<title>goal</title></path>")  # fmt: skip
+    return svg.path(f"M{x:.1f},{y - 9:.1f} v18", GREY, 'stroke-width="3"')
 
 
 def _mark(name: str, told: Spread, place: Callable[[float], float], y: float) -> str:
-    mark = MARKS[name]
     label = f"{PEERS[name].label}: {number(told.median)} [{number(told.least)}-{number(told.most)}]"
     line = f"M{place(told.least):.1f},{y:.1f} H{place(told.most):.1f}"
     return (
-        f'<g stroke="{mark.colour}"><title>{escape(label)}</title><path d="{line}"/>'
-        f"{_form(mark, place(told.median), y)}</g>"
+        f"<g><title>{escape(label)}</title>{svg.path(line, MARKS[name].colour)}"
+        f"{_form(MARKS[name], place(told.median), y)}</g>"
     )
 
 
 def _form(mark: Mark, x: float, y: float) -> str:
-    fill = mark.colour if mark.filled else "none"
-    return (f'<path transform="translate({x:.1f} {y:.1f})" d="{mark.path}" '
-            f'stroke-width="1.8" fill="{fill}"/>')  # fmt: skip
+    look = f'transform="translate({x:.1f} {y:.1f})" stroke-width="1.8"'
+    form = svg.path(mark.path, mark.colour, look)
+    return form.replace('fill="none"', f'fill="{mark.colour}"') if mark.filled else form
 
 
 def _legend(top: float) -> list[str]:
     parts = []
-    shown = [name for name in PEERS if name != REFERENCE]
-    for at, name in enumerate(shown):
+    for at, name in enumerate([*MARKS, "goal"]):
         x, y = 20 + 220 * (at % 4), top + 20 * (at // 4)
-        parts.append(f'<g stroke="{MARKS[name].colour}">{_form(MARKS[name], x, y)}</g>')
-        parts.append(_text(x + 14, y + 4, PEERS[name].label, "start"))
-    x, y = 20 + 220 * (len(shown) % 4), top + 20 * (len(shown) // 4)
-    return [*parts, _goal(x, y), _text(x + 14, y + 4, "goal", "start")]
+        parts.append(_form(MARKS[name], x, y) if name in MARKS else _goal(x, y))
+        parts.append(_text(x + 14, y + 4, PEERS[name].label if name in MARKS else name, "start"))
+    return parts
 
 
 def _text(x: float, y: float, text: str, anchor: str, bold: bool = False) -> str:
     weight = ' font-weight="bold"' if bold else ""
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{GREY}"{weight}>'
-            f"{escape(text)}</text>")  # fmt: skip
-
-
-def _document(height: float, parts: list[str]) -> str:
-    title = "CPU time as a ratio to Tornado's"
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
-        f'width="{WIDTH}" height="{height:g}" role="img" font-family="{FONT}" font-size="13">',
-        f"<title>{title}</title>",
-        *parts,
-        "</svg>\n",
-    ])  # fmt: skip
+    return svg.text(x, y, text, GREY, f'text-anchor="{anchor}" font-size="13"{weight}')
