@@ -61,7 +61,7 @@ def test_until_somebody_has_chosen_the_answer_is_nowhere_and_not_even_computed(s
     predict("P00.1")
     compare("P00.1", 2)
     assert runs == []
-    assert 'Locked until you have chosen: `predict("P00.1", …)`, above.' in shown[1][1]
+    assert 'Locked until you have chosen: `predict("P00.1", …)`, above. Then run' in shown[1][1]
     for html, text in shown:
         assert not any(secret in html + text for secret in SECRETS)
 

@@ -231,7 +231,8 @@ def compare(id: str, value: object = _NOTHING) -> None:
         f'<p style="margin-top:1.2em"><strong>{html.escape(id)}</strong> '
         f"{html_of(question.text)}</p>\n"
     )
-    locked = wrap(f'Locked until you have chosen: `predict("{id}", …)`, above.')
+    locked = wrap(f'Locked until you have chosen: `predict("{id}", …)`, above. Then run this cell '
+                  "again.")
     if question.choice is None and not in_build():
         present(f"{heading}{paragraphs(locked)}",
                 "\n".join([*wrap(f"{id}  {question.text}"), *locked]))
