@@ -54,9 +54,11 @@ def test_the_main_command_shows_a_real_request() -> None:
     assert "The application runs: application." in words and "The application runs" in shown
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
-)
+BRIEF = ("trace", "learn", "predict", "progress")  # commands that end by themselves
+TRIED = [command for command in COMMANDS if command.split()[3:] and command.split()[3] in BRIEF]
+
+
+@pytest.mark.parametrize("command", TRIED)
 def test_commands_that_end_by_themselves_end_well(command: str) -> None:
     done = run(command)
     assert done.returncode == 0, done.stderr
@@ -72,9 +74,8 @@ def test_every_command_is_run_by_some_test() -> None:
         ".venv/bin/python -m minitornado compare": "tests/test_compare.py",
         ".venv/bin/python -m minitornado benchmark --quick": "tests/test_benchmark.py",
     }
-    tried = [c for c in COMMANDS if c.split()[3:4] in (["trace"], ["learn"], ["predict"])]
     for command in COMMANDS[2:]:
-        assert command in tried or command in elsewhere, f"nobody runs {command!r}"
+        assert command in TRIED or command in elsewhere, f"nobody runs {command!r}"
     assert '"serve"' in (ROOT / elsewhere[COMMANDS[2]]).read_text()
     assert '"book"' in (ROOT / elsewhere[".venv/bin/python -m minitornado book"]).read_text()
     quick = ".venv/bin/python -m minitornado benchmark --quick"
