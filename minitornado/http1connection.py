@@ -557,6 +557,10 @@ class HTTP1ServerConnection:
     Tornado 4.4, same name.
     """
 
+    __slots__ = (
+        "__weakref__", "_deadline", "_exchange", "_serving_future", "context", "params", "stream",
+    )  # fmt: skip
+
     def __init__(
         self, stream: BaseIOStream, params: HTTP1ConnectionParameters | None = None,
         context: object = None,

@@ -22,6 +22,7 @@ imported from here; it is loaded when it is used, since a server without TLS can
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 import sys
@@ -103,7 +104,6 @@ class BaseIOStream:
         self._maybe_readable = True
 
         self._write_buffer: bytearray | memoryview = bytearray()
-        self._write_futures: deque[tuple[int, Future[None]]] = deque()  # (done at, future)
         self._bytes_buffered = 0  # ever put into the write buffer
         self._bytes_flushed = 0  # ever sent out of it
         self._held = False  # it was not offered to the kernel yet: see write_soon
@@ -113,6 +113,12 @@ class BaseIOStream:
         self._eof = False  # the peer has said its last byte, but may still listen
         self._closed = False
         self._close_callback: Callable[[], object] | None = None
+
+    @functools.cached_property
+    def _write_futures(self) -> deque[tuple[int, Future[None]]]:
+        """(done at, future) of each write that waits.  An empty deque takes 600 bytes, and most
+        streams never need one."""
+        return deque()
 
     # ---- the file: for subclasses ----
 
@@ -468,9 +474,10 @@ class BaseIOStream:
             self._handle_read()
         # A new one, since _handle_write may hold a view of the old one, which can't shrink then.
         self._write_buffer = bytearray()
-        futures, self._write_futures = self._write_futures, deque()
-        for _end, future in futures:
-            self._fail(future)
+        if self._bytes_flushed < self._bytes_buffered:
+            futures, self._write_futures = self._write_futures, deque()
+            for _end, future in futures:
+                self._fail(future)
         self._maybe_run_close_callback()
 
     def _maybe_run_close_callback(self) -> None:
