@@ -365,3 +365,10 @@ def test_a_narrow_window_does_not_scroll_sideways(window: Window) -> None:
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )
     assert not wide()
+
+
+def test_in_800_pixels_every_column_of_the_list_is_to_be_seen(window: Window) -> None:
+    window.page.set_viewport_size({"width": 800, "height": 1000})
+    assert window.page.evaluate(
+        "(list => list.scrollWidth - list.clientWidth)(document.querySelector('.list'))"
+    ) == 0  # fmt: skip

@@ -6,6 +6,7 @@ an alternative text and a twin in text, which fits 80, 100 and 120 columns.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from xml.etree import ElementTree
@@ -220,3 +221,21 @@ def test_each_of_two_clients_is_counted_for_itself() -> None:
 
 def test_a_part_that_was_sent_is_counted_as_a_part() -> None:
     assert "took a part" in Counts(recorded("big")[0]).text(80)
+
+
+def test_numbers_of_a_long_trace_stand_between_the_turn_and_the_kernels_box() -> None:
+    trace = traced("get")[0]
+    for event in trace:
+        event.turn += 900 * bool(event.turn)
+    lanes = Lanes(trace)
+    lanes.rows = [
+        dataclasses.replace(row, event=dataclasses.replace(row.event, seq=row.event.seq + 90_000))
+        for row in lanes.rows
+    ]
+    texts = re.findall(r'<text x="([\d.]+)" y="[\d.]+" fill="[^"]+" ([^>]*)>([^<]*)<', lanes.svg())
+    small = {text: float(x) for x, more, text in texts if 'font-size="10.5"' in more}
+    turns = [small[text] + 6.4 * len(text) for text in small if text.startswith("turn 9")]
+    numbers = [at for text, at in small.items() if text.isdecimal()]
+    assert turns and numbers
+    assert max(turns) <= min(numbers) - 6.4 * 5
+    assert max(numbers) < 152 - (len("epoll_wait") * 7.3 / 2 + 7)

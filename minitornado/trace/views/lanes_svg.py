@@ -81,7 +81,8 @@ def _band(band: Band, at: int, width: float) -> Iterator[str]:
             f'fill="{GREY}" fill-opacity="0.10"/>'
         )
     title = band.when.removesuffix(" the loop")
-    yield _text(10, top + 16, title, GREY, 'font-weight="bold"')
+    small = ' font-size="10.5"' if len(title) > 7 else ""  # "turn 100": the numbers come soon
+    yield _text(10, top + 16, title, GREY, 'font-weight="bold"' + small)
     if band.how and band.last > band.first:
         yield _text(10, top + 31, band.how, GREY, 'font-size="10.5"')
 
@@ -120,7 +121,9 @@ def _row(row: Row, at: int) -> Iterator[str]:
     yield _text(x, y + 4.2, row.label, "#ffffff", 'text-anchor="middle"')
     if row.note:
         yield _text(_x(LOOP) + 10, y + 4.2, row.note, GREY, 'font-style="italic"')
-    yield _text(LEFT - 62, y + 4, str(row.event.seq), GREY, 'font-size="10.5" text-anchor="end"')
+    number = str(row.event.seq)
+    at_most = LEFT - 62 if len(number) < 4 else LEFT - 50  # between the turn and the kernel's box
+    yield _text(at_most, y + 4, number, GREY, 'font-size="10.5" text-anchor="end"')
 
 
 def _arcs(lanes: Lanes) -> Iterator[str]:
