@@ -337,6 +337,35 @@ def test_a_stub_that_is_reached_is_todo_even_where_its_error_is_caught(tiny: Cou
     assert report.status == "todo"
 
 
+def test_what_is_written_is_judged_although_something_else_is_a_stub(tiny: Course):
+    toml = tiny.exercises_dir / "ex02_get" / "exercise.toml"
+    toml.write_text(toml.read_text() + '"tiny.box:Box.other" = "what else?"\n')
+    tiny.reference("tiny.box").write_text(
+        BOX.replace("    def get(", "    def other(self):\n        return 1\n\n    def get("))
+    tests = tiny.exercise("ex02").test_file
+    tests.write_text(tests.read_text().replace(
+        "def doubled(lab):\n", "def doubled(lab):\n    from tiny.box import Box\n"
+                               "    try:\n        Box().other()\n"
+                               "    except NotImplementedError:\n        pass\n"))
+    workspace.start(tiny, tiny.exercise("ex02"))
+    copy = tiny.copy("tiny.box")
+    copy.write_text(copy.read_text().replace(
+        'raise NotYours("ex02: how to get?")', "return self.thing * 2"))
+    report = engine.check(tiny, tiny.exercise("ex02"))
+    # And a diagnosis that comes to the stub is not believed.
+    assert [(result.status, result.diagnosis) for result in report.results] == [
+        ("failed", ""), ("failed", "")]
+
+
+def test_a_copy_that_another_exercise_asked_for_is_no_beginning(tiny: Course):
+    ex01, ex02 = tiny.exercises()
+    workspace.start(tiny, ex01)
+    assert [commands.state(tiny, exercise) for exercise in (ex01, ex02)] == ["begun", "todo"]
+    copy = tiny.copy("tiny.box")
+    copy.write_text(copy.read_text().replace('raise NotYours("ex02: how to get?")', "return 1"))
+    assert commands.state(tiny, ex02) == "begun"
+
+
 def test_a_stub_of_another_exercise_is_filled_in_from_the_reference(tiny: Course):
     report = answer(tiny, "return self.thing", "ex02")
     assert source.is_stub(source.find(ast.parse(tiny.copy("tiny.box").read_text()), "Box.put"))

@@ -16,6 +16,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +31,7 @@ TESTS = "exercise_tests"  # the name of the module of scenarios
 def run(job: dict[str, Any], not_yours: Any, send: Send) -> None:
     """Run the scenarios `job["names"]` of `job["tests"]`, all if None, in the order of the file."""
     tests = _load(job["tests"])
-    copies = {path for path, _code in job["codes"].values()}
+    runner = _Runner(tests, {path for path, _code in job["codes"].values()}, not_yours.raised)
     send(kind="origins", origins=[[slot, _files(slot)] for slot in job["slots"]])
     scenarios = [function for name, function in vars(tests).items()
                  if name.startswith("test_") and inspect.isfunction(function)]
@@ -39,65 +40,70 @@ def run(job: dict[str, Any], not_yours: Any, send: Send) -> None:
             if job["names"] is not None and scenario.__name__ not in job["names"]:
                 continue
             send(kind="begin", name=scenario.__name__)
-            not_yours.raised.clear()
             # If it never ends: the stack shortly before the parent ends us, whatever we are in.
             faulthandler.dump_traceback_later(job["seconds"], file=dump)
-            outcome = _run_one(tests, scenario, copies)
+            outcome = runner.run(scenario)
             faulthandler.cancel_dump_traceback_later()
-            send(kind="end", name=scenario.__name__, todo=list(not_yours.raised), **outcome)
+            send(kind="end", name=scenario.__name__, **outcome)
 
 
-def _run_one(
-    tests: ModuleType, scenario: Callable[[Lab], None], copies: Collection[str]
-) -> dict[str, Any]:
-    lab, printed, log = Lab(), io.StringIO(), _Log()
-    with contextlib.redirect_stdout(printed), log:
+@dataclass
+class _Runner:
+    tests: ModuleType
+    copies: Collection[str]  # the learner's files
+    stubs: list[str]         # what was reached that is not written yet; stubs add to it
+
+    def run(self, scenario: Callable[[Lab], None]) -> dict[str, Any]:
+        """Run one; returns the event that tells how it ended."""
+        lab, printed, log = Lab(), io.StringIO(), _Log()
+        self.stubs.clear()
+        with contextlib.redirect_stdout(printed), log:
+            try:
+                scenario(lab)
+            # A learner's sys.exit() ends a scenario, not the check.  Ctrl-C still ends us.
+            except (Exception, SystemExit) as error:
+                lab.error = error
+        outcome: dict[str, Any] = {
+            "steps": lab.steps, "events": lab.events, "todo": list(self.stubs),
+            "printed": printed.getvalue().splitlines()[-MAX_PRINTED_LINES:],
+        }
+        if lab.error is not None:
+            # What the loop has caught and logged is the cause of what was missed later.
+            cause = log.errors[0] if log.errors else lab.error
+            if not isinstance(cause, Unexpected):
+                lab.error = cause
+            outcome |= self._failure(scenario, lab, lab.error)
+        return outcome
+
+    def _failure(
+        self, scenario: Callable[[Lab], None], lab: Lab, error: BaseException
+    ) -> dict[str, Any]:
+        title, _, idea = (inspect.getdoc(scenario) or scenario.__name__).partition("\n")
+        expected = isinstance(error, Unexpected)
+        failure: dict[str, Any] = {
+            "title": title.rstrip("."), "idea": " ".join(idea.split()), "misconception": "",
+            "diagnosis": "", "blank": "", "expected": expected,
+            "error": str(error) if expected else _named(error),
+            "frames": [[frame.filename, frame.lineno or 0, frame.name]
+                       for frame in traceback.extract_tb(error.__traceback__)],
+            "traceback": "" if expected else _traceback(error, self.copies),
+        }
+        for known in list(vars(self.tests).values()):  # a warning adds a name to its module
+            if (isinstance(known, Diagnosis) and (expected or type(error) in known.raises)
+                    and (sentence := self._sentence(known, lab)) is not None):
+                return failure | {"diagnosis": known.id, "misconception": known.misconception,
+                                  "blank": known.blank, "idea": sentence}
+        return failure
+
+    def _sentence(self, known: Diagnosis, lab: Lab) -> str | None:
+        self.stubs.clear()
         try:
-            scenario(lab)
-        # A learner's sys.exit() ends a scenario, not the check.  Ctrl-C still ends us.
-        except (Exception, SystemExit) as error:
-            lab.error = error
-    outcome: dict[str, Any] = {
-        "steps": lab.steps, "events": lab.events,
-        "printed": printed.getvalue().splitlines()[-MAX_PRINTED_LINES:],
-    }
-    if lab.error is not None:
-        # An exception that the loop has caught and logged is the cause of what was missed later.
-        cause = log.errors[0] if log.errors else lab.error
-        if not isinstance(cause, Unexpected):
-            lab.error = cause
-        outcome |= _failure(tests, scenario, lab, copies)
-    return outcome
-
-
-def _failure(
-    tests: ModuleType, scenario: Callable[[Lab], None], lab: Lab, copies: Collection[str]
-) -> dict[str, Any]:
-    assert lab.error is not None
-    title, _, idea = (inspect.getdoc(scenario) or scenario.__name__).partition("\n")
-    expected = isinstance(lab.error, Unexpected)
-    failure: dict[str, Any] = {
-        "title": title.rstrip("."), "idea": " ".join(idea.split()), "misconception": "",
-        "diagnosis": "", "blank": "", "expected": expected,
-        "error": str(lab.error) if expected else _named(lab.error),
-        "frames": [[frame.filename, frame.lineno or 0, frame.name]
-                   for frame in traceback.extract_tb(lab.error.__traceback__)],
-        "traceback": "" if expected else _traceback(lab.error, copies),
-    }
-    for known in list(vars(tests).values()):  # a warning adds a name to the module it comes from
-        if (isinstance(known, Diagnosis) and (expected or type(lab.error) in known.raises)
-                and (sentence := _sentence(known, lab)) is not None):
-            return failure | {"diagnosis": known.id, "misconception": known.misconception,
-                              "blank": known.blank, "idea": sentence}
-    return failure
-
-
-def _sentence(known: Diagnosis, lab: Lab) -> str | None:
-    try:
-        return known.diagnose(lab)
-    except Exception:
-        # It tries the learner's code in its turn, which may fail in ways that no author foresaw.
-        return None
+            sentence = known.diagnose(lab)
+        except Exception:
+            # It tries the learner's code in its turn, which may fail in ways that no author
+            # foresaw.
+            return None
+        return None if self.stubs else sentence  # it came to what is not written: it can't know
 
 
 def _traceback(error: BaseException, copies: Collection[str]) -> str:

@@ -113,7 +113,7 @@ def trace(name: str, scenario: str | None = None, course: Course | None = None) 
         raise ExerciseError(f"{exercise.id} has no scenario {wanted!r}; it has: {', '.join(known)}")
     theirs = {result.name: result for result in engine.check_reference(course, exercise).results}
     result = known[wanted]
-    lines = [f"{wanted}: {result.status}", report.origins, "",
+    lines = [f"{wanted}: {result.status}", *story.origins(report), "",
              *(f"  {number} {step}" for number, step in enumerate(theirs[wanted].steps, 1)), "",
              *story.side_by_side(result, theirs[wanted].events)]
     return story.styled([line if len(line) <= story.WIDTH else line[:story.WIDTH - 1] + "…"

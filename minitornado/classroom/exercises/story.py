@@ -40,7 +40,7 @@ STYLES = {"FAILED": "bold red", "HANG": "bold red", "CRASH": "bold red", "passed
 
 def story(report: Report, result: Result) -> list[str]:
     """The story of one result that is not well, the line of origins first; 14 lines at most."""
-    head = [*_wrapped(report.origins, 3, separator=" · "),
+    head = [*origins(report),
             *_wrapped(f"{result.status.upper()} {result.title or result.name}", 1)]
     tail = _wrapped(result.error, 2, "  ")
     if result.parting is not None:
@@ -55,6 +55,11 @@ def story(report: Report, result: Result) -> list[str]:
     read = f"notebook {report.exercise.notebook}, or " if report.exercise.notebook else ""
     tail += [f"  next: {read}{COMMAND} hint {report.exercise.id}"]
     return head + _steps(result.steps, MAX_LINES - len(head) - len(tail)) + tail
+
+
+def origins(report: Report) -> list[str]:
+    """Whose code ran: the first lines of whatever is told of a check."""
+    return _wrapped(report.origins, 3, separator=" · ")
 
 
 def details(result: Result) -> list[str]:
@@ -75,12 +80,12 @@ def told(course: Course, report: Report) -> list[str]:
         failing = ", ".join(result.name for result in bad)
         return [*story(report, bad[0]), *details(bad[0]), "", _count(report),
                 *textwrap.wrap(f"not passed: {failing}", WIDTH, subsequent_indent="  ")]
-    origins = _wrapped(report.origins, 3, separator=" · ")
     if report.status == TODO:
         command = "check" if workspace.begun(course, exercise) else "start"
-        return [*origins, *(f"todo {line}" for line in report.todo or _reached(report)),
+        return [*origins(report), *(f"todo {line}" for line in report.todo or _reached(report)),
                 _count(report), f"next: {COMMAND} {command} {exercise.id}"]
-    return [*origins, f"passed {exercise.id}: all {len(report.results)} scenarios, on your code",
+    return [*origins(report),
+            f"passed {exercise.id}: all {len(report.results)} scenarios, on your code",
             "", *textwrap.wrap(exercise.success, WIDTH), "", *difference(course, exercise)]
 
 

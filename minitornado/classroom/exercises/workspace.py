@@ -183,8 +183,17 @@ def note_solved(course: Course, exercise: Exercise) -> None:
 
 
 def begun(course: Course, exercise: Exercise) -> bool:
-    """Whether the learner has a copy of every module the exercise asks about."""
-    return all(course.copy(module).exists() for module in exercise.modules)
+    """Whether the learner has started it, or written something of it.
+
+    A copy that is there says nothing: another exercise may ask about the same module.
+    """
+    if not all(course.copy(module).exists() for module in exercise.modules):
+        return False
+    try:
+        return ("begun" in _progress(course, exercise)
+                or len(stubs_left(course, exercise)) < len(exercise.blanks))
+    except source.SourceError:
+        return True
 
 
 def hints_seen(course: Course, exercise: Exercise) -> int:
