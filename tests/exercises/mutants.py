@@ -7,7 +7,7 @@ A mutant is the reference with one thing changed in a blank's body (changes.py).
 pass all of them would check nothing.  A survivor is a right answer in disguise, or a hole in the
 scenarios; those known to be the former stand in the exercise's survivors.toml, with the reason:
 
-    answer = "callable_only"  # break this one of alt/, not the reference
+    answer = "callable_only"  # of alt/: break this one, and complete wrong/ with it
     ["IOLoop.add_callback"]
     "if kwargs: … -> if True" = "a partial without keyword arguments is as good as none"
 

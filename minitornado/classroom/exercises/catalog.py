@@ -5,6 +5,7 @@
         test_read_until.py   the scenarios and the diagnoses (lab.py says what they are)
         wrong/ID.py          a typical wrong answer; diagnosis ID must be its message
         alt/NAME.py          another right answer
+        survivors.toml       small changes of the right answer that are as right; see mutants.py
 
 To add one: make such a folder.  Its blanks may be in any modules of the package; a wrong or
 other right answer is a file with whole definitions, which replace the reference's of the same
