@@ -95,7 +95,7 @@ def test_small_ones_around_a_big_one(lab: Lab) -> None:
 
 
 def test_what_is_written_may_be_changed_afterwards(lab: Lab) -> None:
-    """1 MiB is written out of a bytearray, and its owner uses the bytearray again.
+    """1 MiB is written out of a bytearray, which its owner then uses again.
 
     Written is what was in it: the bytes are its owner's, those in the buffer are yours.
     """
