@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import Any
 from minitornado.cli.output import Complaint
 
 from .load import Ask, run_wrk
-from .measure import Cores, Server, child_of_ours, environment, serving
+from .measure import Cores, Server, last_line, serving, started
 from .peers import PROGRAMS, Peer
 
 SETTLE_SECONDS = 0.02  # for a server to end what it was doing when the load stopped
@@ -80,14 +80,15 @@ class Bench:
 
     def run(self, program: str, *arguments: str) -> dict[str, Any]:
         """Run a program that measures itself, on the server's core; return what it prints."""
-        done = subprocess.run(
-            [self.python, str(PROGRAMS / program), *arguments], capture_output=True, text=True,
-            check=False, env=environment(), preexec_fn=child_of_ours(self.cores.server),
-        )  # fmt: skip
-        if done.returncode:
-            last = (done.stderr.strip() or "no word").splitlines()[-1]
-            raise Complaint(f"{program} fails: {last}")
-        found: dict[str, Any] = json.loads(done.stdout)
+        command = [self.python, str(PROGRAMS / program), *arguments]
+        with (
+            tempfile.TemporaryFile("w+") as said,
+            started(command, self.cores.server, said) as (process, printed),
+        ):
+            text = printed.read()
+            if process.wait():
+                raise Complaint(f"{program} fails: {last_line(said)}")
+        found: dict[str, Any] = json.loads(text)
         return found
 
 

@@ -16,7 +16,8 @@ import select
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,7 @@ from .peers import ROOT
 
 PR_SET_PDEATHSIG = 1  # man 2 prctl
 START_SECONDS = 20.0  # for a server to say its port
+END_SECONDS = 1.0  # for one that seems to have ended
 
 
 class Server:
@@ -89,9 +91,13 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-def child_of_ours(core: int) -> Callable[[], None]:
-    """Return what a child does before it becomes another program: it takes its core, and is to
-    be killed when we die, whatever kills us.
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], core: int, errors: IO[str]
+) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Start a program on a core, and kill it in the end: also when we are killed.
+
+    Yields it, and what it prints.  It has a session of its own: Ctrl-C is for us, and we end it.
     """
     prctl = ctypes.CDLL(None).prctl
 
@@ -99,41 +105,53 @@ def child_of_ours(core: int) -> Callable[[], None]:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, {core})
 
-    return prepare
+    with warnings.catch_warnings():
+        # Python 3.12 warns of code between fork and exec while there are other threads, such as
+        # that of a progress bar: it may wait for a lock that nobody will give back.  This takes
+        # none.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True,
+            preexec_fn=prepare, start_new_session=True, env=environment(),
+        )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            yield process, process.stdout
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
 def serving(command: Sequence[str], core: int) -> Iterator[Server]:
     """Start a server on a core, and end it."""
-    with tempfile.TemporaryFile("w+") as said:
-        # A session of its own: Ctrl-C is for us, and we end it.
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL, text=True,
-            preexec_fn=child_of_ours(core), start_new_session=True, env=environment(),
-        )  # fmt: skip
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        started(command, core, said) as (process, printed),
+    ):
+        ready, _, _ = select.select([printed], [], [], START_SECONDS)
+        port = printed.readline() if ready else ""
+        if not port.strip().isdigit():
+            process.kill()
+            process.wait()
+            raise Complaint(f"{_name(command)} does not start: {last_line(said)}")
         try:
-            assert process.stdout is not None
-            said_soon, _, _ = select.select([process.stdout], [], [], START_SECONDS)
-            port = process.stdout.readline() if said_soon else ""
-            if not port.strip().isdigit():
-                process.kill()
-                process.wait()
-                raise Complaint(f"{_name(command)} does not start: {_last_line(said)}")
             yield Server(process.pid, int(port))
         except OSError:
-            if process.poll() is None:
+            # A process that is ending loses its memory first, and what /proc tells of it.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+            if process.returncode is None:
                 raise
-            raise Complaint(f"{_name(command)} has ended: {_last_line(said)}") from None
-        finally:
-            process.kill()
-            process.communicate()
+            raise Complaint(f"{_name(command)} has ended: {last_line(said)}") from None
 
 
 def _name(command: Sequence[str]) -> str:
     return next(Path(word).name for word in command if word.endswith(".py"))
 
 
-def _last_line(said: IO[str]) -> str:
+def last_line(said: IO[str]) -> str:
     said.seek(0)
     return (said.read().strip() or "no word").splitlines()[-1]
 
@@ -143,12 +161,13 @@ def many_fds(wanted: int) -> Iterator[int]:
     """Let us and our children open `wanted` files, or as many as may be; yields how many."""
     soft, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with contextlib.suppress(ValueError, OSError):  # beyond the hard one only root may go
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))
-            soft = wanted
-        if soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        enough = hard == resource.RLIM_INFINITY or hard >= wanted
+        soft = wanted
+        try:  # only root may raise the hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard if enough else wanted))
+        except (ValueError, OSError):
+            soft = hard
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         yield wanted if soft == resource.RLIM_INFINITY else soft
     finally:
