@@ -474,10 +474,8 @@ class BaseIOStream:
             self._handle_read()
         # A new one, since _handle_write may hold a view of the old one, which can't shrink then.
         self._write_buffer = bytearray()
-        if self._bytes_flushed < self._bytes_buffered:
-            futures, self._write_futures = self._write_futures, deque()
-            for _end, future in futures:
-                self._fail(future)
+        for _end, future in self.__dict__.pop("_write_futures", ()):
+            self._fail(future)
         self._maybe_run_close_callback()
 
     def _maybe_run_close_callback(self) -> None:

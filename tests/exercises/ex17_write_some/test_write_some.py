@@ -231,7 +231,7 @@ def test_8_mib_slow_reader_real(lab: Lab) -> None:
     loop = IOLoop(make_current=False)
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    data, got = bytes(range(256)) * (8 * HUGE // 256), bytearray()
+    data, got = bytearray(range(256)) * (8 * HUGE // 256), bytearray()
     try:
         lab.step("write 8 MiB; the client reads what is there, whenever it is")
         stream = IOStream(ours, io_loop=loop)
