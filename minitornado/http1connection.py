@@ -259,7 +259,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         total = 0
         while True:
             # Small chunks are taken together: three reads for each would cost more than its bytes.
-            chunks = ReadChunks(self.params.chunk_size)
+            chunks = ReadChunks(min(self.params.chunk_size, self._max_body_size - total))
             await self.stream.start_read(chunks)
             total += sum(map(len, chunks.pieces)) + (chunks.size or 0)
             self._check_body_size(total)  # before its bytes are read

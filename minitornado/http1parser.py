@@ -60,11 +60,11 @@ class ReadLines:
 
 
 class ReadChunks:
-    r"""A pending read of chunks (RFC 9112 §7.1): as many as are here, if their data are together
-    no more than `limit` bytes.
+    r"""A pending read of chunks (RFC 9112 §7.1): those that are here, one at least, whole, and with
+    no more than `limit` bytes of data together.
 
-    `pieces` are the data of those that are here whole.  `size` is what the next one announces, if
-    its data are to be read by themselves: 0 after the last, None if its line is not here either.
+    `pieces` are their data.  `size` is None, or what a chunk announces that is not among them: 0
+    for the last, or more than `limit`.
 
     >>> chunks = ReadChunks(limit=10)
     >>> chunks.find_end(bytearray(b"2\r\nab\r\n3\r\ncde\r\n6\r\nfghij"), closed=False)
@@ -85,10 +85,12 @@ class ReadChunks:
         while (start := buffer.find(b"\r\n", end, end + MAX_CHUNK_LINE) + 2) >= 2:
             size = parse_chunk_size(buffer[end:start])
             after = start + size
-            if size == 0 or size > left or after + 2 > len(buffer):
+            if size == 0 or size > left:
                 if end == 0 or size == 0:
                     self.size, end = size, start
                 break
+            if after + 2 > len(buffer):
+                break  # it is told whole: in parts, it would take four reads
             if not buffer.startswith(b"\r\n", after):
                 raise HTTPInputError("chunk data longer or shorter than its size")
             self.pieces.append(memoryview(buffer)[start:after].tobytes())
