@@ -18,7 +18,7 @@ from notebook_form import ROOT, Book, check_picture, check_twin
 
 from minitornado.classroom import nb03
 from minitornado.classroom.exercises.catalog import Course
-from minitornado.classroom.nb03 import pictures, real, runs
+from minitornado.classroom.nb03 import pictures, rare, real, runs
 from minitornado.classroom.real import ask
 from minitornado.ioloop import IOLoop
 from minitornado.log import app_log
@@ -98,6 +98,8 @@ def test_the_runs_leave_no_fd_and_no_current_loop():
         runs.six()
         runs.spin()
         runs.fail()
+        for case in rare.CASES.values():
+            case()
     gc.collect()
     assert open_fds().keys() == before.keys()
     assert IOLoop.current(instance=False) is None

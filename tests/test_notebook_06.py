@@ -19,7 +19,7 @@ from notebook_form import ROOT, Book, check_picture
 
 from minitornado.classroom import nb06
 from minitornado.classroom.exercises.catalog import Course
-from minitornado.classroom.nb06 import pictures, real, runs
+from minitornado.classroom.nb06 import pictures, rare, real, runs
 from minitornado.classroom.real import ask
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import BaseIOStream, IOStream
@@ -109,6 +109,8 @@ def test_the_runs_leave_no_fd_and_no_current_loop():
     for _ in range(3):
         runs.read_lines(read_chunk_size=4)
         runs.two_reads()
+        for case in rare.CASES.values():
+            case()
     gc.collect()
     assert open_fds().keys() == before.keys()
     assert IOLoop.current(instance=False) is None
