@@ -76,7 +76,7 @@ def test_order_of_three_writes(lab: Lab) -> None:
 
 
 def test_small_ones_around_a_big_one(lab: Lab) -> None:
-    """1 MiB waits, and 39 bytes are written; 39 bytes wait, and 1 MiB is written.
+    """1 MiB waits, and 39 bytes are written; and the other way round.
 
     However the big one is kept: who came first goes first.
     """
