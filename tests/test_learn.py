@@ -315,7 +315,7 @@ def test_a_trace_runs_on_the_learners_pieces(all_mine: Path):
               if event.get("name") == "_ServerRequestAdapter.finish" and event["kind"] == "call"]
     assert len(places) == 1
     file, line = places[0].split(":")
-    assert file == "httpserver.py"
+    assert file == "my_minitornado/httpserver.py"
     assert int(line) > 1000
 
 

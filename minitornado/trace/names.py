@@ -215,10 +215,20 @@ def os_errors() -> dict[int, str]:
 
 
 def source_of(code: Any, line: int | None = None) -> str:
-    """Return "file.py:17" of a code object, or of a line in it."""
+    """Return "file.py:17" of a code object, or of a line in it.
+
+    A file that has a namesake in the stack comes with its folder: a learner's
+    "my_minitornado/iostream.py:17" is not the stack's.
+    """
     return _source_of(code.co_filename, code.co_firstlineno if line is None else line)
+
+
+_STACK = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @functools.lru_cache(maxsize=10_000)
 def _source_of(file: str, line: int) -> str:
-    return f"{os.path.basename(file)}:{line}"
+    folder, name = os.path.split(file)
+    if folder != _STACK and os.path.exists(os.path.join(_STACK, name)):
+        name = f"{os.path.basename(folder)}/{name}"
+    return f"{name}:{line}"

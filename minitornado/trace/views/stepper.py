@@ -183,7 +183,7 @@ def source(trace: Trace, event: Event) -> list[tuple[int, str, bool]]:
         return []
     name, _, line = event.src.rpartition(":")
     path = trace.sources.get(event.mod) or _path_of(event.mod)
-    if path is None or Path(path).name != name or not line.isdigit():
+    if path is None or Path(path).name != Path(name).name or not line.isdigit():
         return []
     here = int(line)
     lines = linecache.getlines(path)
