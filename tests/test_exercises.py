@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -472,6 +473,17 @@ def test_an_endless_loop_is_ended_and_named_with_its_line(tiny: Course, loop: st
     assert first.title == "The first thing"
     assert "still running after 0.7 seconds" in first.error
     assert report.status == "hang"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_import_that_does_not_end_is_ended_and_named_with_its_line(tiny: Course):
+    answer(tiny, "return self.thing")
+    copy = tiny.copy("tiny.box")
+    copy.write_text(copy.read_text() + "\nwhile True:\n    pass\n")
+    began = time.monotonic()
+    result = engine.check(tiny, tiny.exercise("ex02")).results[0]
+    assert (result.status, result.where[:14]) == ("hang", "mine/box.py:20")
+    assert time.monotonic() - began < engine.STARTING_SECONDS / 2
 
 
 @pytest.mark.parametrize(("body", "how"), [

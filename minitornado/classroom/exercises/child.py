@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from .lab import Diagnosis, Lab, Unexpected
 
@@ -28,23 +28,25 @@ MAX_PRINTED_LINES = 20
 TESTS = "exercise_tests"  # the name of the module of scenarios
 
 
-def run(job: dict[str, Any], not_yours: Any, send: Send) -> None:
-    """Run the scenarios `job["names"]` of `job["tests"]`, all if None, in the order of the file."""
+def run(job: dict[str, Any], not_yours: Any, send: Send, dump: TextIO) -> None:
+    """Run the scenarios `job["names"]` of `job["tests"]`, all if None, in the order of the file.
+
+    The stack of one that does not end is written to `dump`.
+    """
     tests = _load(job["tests"])
     runner = _Runner(tests, {path for path, _code in job["codes"].values()}, not_yours.raised)
     send(kind="origins", origins=[[slot, _files(slot)] for slot in job["slots"]])
     scenarios = [function for name, function in vars(tests).items()
                  if name.startswith("test_") and inspect.isfunction(function)]
-    with open(job["stack_dump"], "w") as dump:
-        for scenario in scenarios:
-            if job["names"] is not None and scenario.__name__ not in job["names"]:
-                continue
-            send(kind="begin", name=scenario.__name__)
-            # If it never ends: the stack shortly before the parent ends us, whatever we are in.
-            faulthandler.dump_traceback_later(job["seconds"], file=dump)
-            outcome = runner.run(scenario)
-            faulthandler.cancel_dump_traceback_later()
-            send(kind="end", name=scenario.__name__, **outcome)
+    for scenario in scenarios:
+        if job["names"] is not None and scenario.__name__ not in job["names"]:
+            continue
+        send(kind="begin", name=scenario.__name__)
+        # Shortly before the parent ends us, whatever we are in.
+        faulthandler.dump_traceback_later(job["seconds"], file=dump)
+        outcome = runner.run(scenario)
+        faulthandler.cancel_dump_traceback_later()
+        send(kind="end", name=scenario.__name__, **outcome)
 
 
 @dataclass

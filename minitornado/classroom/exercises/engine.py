@@ -31,7 +31,7 @@ from typing import IO, Any
 from . import graft, source, whose, workspace
 from .catalog import ROOT, Blank, Course, Exercise
 
-# A scenario takes milliseconds; a first import on a busy machine may take seconds.
+# A scenario takes milliseconds, and so does an import; Python's start on a busy machine seconds.
 SCENARIO_SECONDS = 4.0
 STARTING_SECONDS = 20.0
 GRACE_SECONDS = 1.0  # after a scenario's limit: for the stack dump to be written
@@ -216,7 +216,7 @@ class _Run:
                 break
             event = json.loads(line)
             running = event["name"] if event["kind"] == "begin" else ""
-            seconds = SCENARIO_SECONDS + GRACE_SECONDS if running else STARTING_SECONDS
+            seconds = SCENARIO_SECONDS + GRACE_SECONDS
             self._add(event)
         code = process.wait()
         if running or code != 0 or not self.results:

@@ -11,6 +11,7 @@ Needs the standard library alone, and nothing from the files beside it.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.machinery
 import importlib.util
 import json
@@ -26,6 +27,7 @@ from typing import Any, ClassVar
 # A list that grows in an endless loop would otherwise take the whole machine's memory before
 # the time limit ends it.
 MAX_MEMORY_BYTES = 2 * 1024**3
+MAX_FILE_BYTES = 64 * 1024**2
 
 
 class NotYours(NotImplementedError):
@@ -75,18 +77,27 @@ def main() -> None:
         events.write(json.dumps(event) + "\n")
 
     _put_in_place(job)
-    _limit_memory()
-    try:
-        from minitornado.classroom.exercises import child
+    _limit()
+    send(kind="started")
+    with open(job["stack_dump"], "w") as dump:
+        # An import may not end either.  Each scenario sets this anew.
+        faulthandler.dump_traceback_later(job["seconds"], file=dump)
+        try:
+            from minitornado.classroom.exercises import child
 
-        child.run(job, NotYours, send)
-    except Exception as error:
-        frames = [[frame.filename, frame.lineno or 0, frame.name]
-                  for frame in traceback.extract_tb(error.__traceback__)]
-        if isinstance(error, SyntaxError):
-            frames.append([str(error.filename), error.lineno or 0, "<syntax>"])
-        send(kind="broken", error=f"{type(error).__name__}: {error}", frames=frames,
-             traceback=traceback.format_exc(), todo=NotYours.raised)
+            child.run(job, NotYours, send, dump)
+        except Exception as error:
+            send(kind="broken", todo=NotYours.raised, traceback=traceback.format_exc(),
+                 error=f"{type(error).__name__}: {error}", frames=_frames(error))
+
+
+def _frames(error: Exception) -> list[list[str | int]]:
+    frames: list[list[str | int]] = [
+        [frame.filename, frame.lineno or 0, frame.name]
+        for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append([str(error.filename), error.lineno or 0, "<syntax>"])
+    return frames
 
 
 def _put_in_place(job: dict[str, Any]) -> None:
@@ -104,7 +115,7 @@ def _run_command(job: dict[str, Any]) -> int:
     return command_line(job["command"])
 
 
-def _limit_memory() -> None:
+def _limit() -> None:
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -112,6 +123,8 @@ def _limit_memory() -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard == resource.RLIM_INFINITY or hard > MAX_MEMORY_BYTES:
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, hard))
+    # What is printed without an end goes to a file.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 
 
 if __name__ == "__main__":
