@@ -65,7 +65,7 @@ a part of the function that calls it, which is probed
     http1connection: HTTP1Connection._format_chunk HTTP1Connection._format_head
     httpserver: _ServerRequestAdapter._cleanup
     ioloop: IOLoop.close_fd
-    iostream: BaseIOStream._fail
+    iostream: BaseIOStream._fail BaseIOStream._write_futures
     netutil: ssl_wrap_socket
     ssliostream: accept_ssl
 only keeps its arguments; whoever makes the object is probed
