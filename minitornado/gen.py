@@ -145,13 +145,13 @@ def convert_yielded(yielded: Any) -> Future[Any]:
 
     Raises BadYieldError for anything that can't be waited for.  Tornado 4.4: convert_yielded.
     """
-    if is_future(yielded):
-        return yielded  # type: ignore[no-any-return]
-    if isinstance(yielded, (list, dict)):
-        return multi(yielded)
     future: Future[Any] = Future()
     if isinstance(yielded, types.CoroutineType):
         Runner(yielded, future)
+    elif is_future(yielded):
+        return yielded  # type: ignore[no-any-return]
+    elif isinstance(yielded, (list, dict)):
+        return multi(yielded)
     elif hasattr(yielded, "_asyncio_future_blocking"):  # asyncio's own mark of its Futures
         raise BadYieldError(f"can't wait for {yielded!r}: it belongs to a loop of asyncio")
     elif hasattr(yielded, "__await__"):
