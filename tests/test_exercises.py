@@ -20,6 +20,7 @@ import textwrap
 import time
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -501,6 +502,23 @@ def test_sys_exit_is_a_failure_and_not_the_end(tiny: Course, body: str):
     report = answer(tiny, body)
     assert [result.status for result in report.results] == ["failed", "failed"]
     assert "SystemExit" in report.results[0].error
+
+
+def test_one_thread_parses_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    inside, most = 0, 0
+
+    def parse(text: str, filename: str) -> ast.Module:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.005)
+        inside -= 1
+        return ast.Module([], [])
+
+    monkeypatch.setattr(source.ast, "parse", parse)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(source.parse, ["1"] * 8))) == 8
+    assert most == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is the kernel's")

@@ -14,11 +14,16 @@ from __future__ import annotations
 import ast
 import io
 import re
+import threading
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Exercises are scored in threads, and Python 3.11 has one count of how deep the parser is for
+# all threads: two in it at a time can end in a SystemError.
+_PARSING = threading.Lock()
 
 
 class SourceError(ValueError):
@@ -61,7 +66,8 @@ def find(tree: ast.Module, qualname: str) -> Definition:
 def parse(source: str, filename: str = "<source>") -> ast.Module:
     """The tree of a source text; raises SourceError with the line if it is not Python."""
     try:
-        return ast.parse(source, filename)
+        with _PARSING:
+            return ast.parse(source, filename)
     except SyntaxError as error:
         raise SourceError(f"{filename}:{error.lineno}: {error.msg}") from error
 

@@ -275,7 +275,7 @@ def _note_copy(course: Course, module: str) -> None:
 
 def _given(course: Course, module: str) -> str:
     """A fingerprint of what the reference gives away: all but comments and the blank bodies."""
-    return hashlib.sha256(ast.dump(ast.parse(fresh(course, module))).encode()).hexdigest()[:16]
+    return hashlib.sha256(ast.dump(source.parse(fresh(course, module))).encode()).hexdigest()[:16]
 
 
 def _write_progress(course: Course, everything: dict[str, Any]) -> None:
