@@ -460,6 +460,41 @@ def test_the_tracer_keeps_no_future_alive() -> None:
 # ---- levels, forms ----
 
 
+def calls_a_request(**options: Any) -> float:
+    """Return how many functions in Python a keep-alive GET calls, the tracer's included."""
+    counts = []
+    for number in (5, 25):
+        calls = 0
+
+        def count(_frame: Any, event: str, _arg: Any) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        script = one(*[(*SEND, get()), RECV] * number)
+        tracer = Tracer(**options).start() if options else None
+        server = server_for("get")
+        sys.setprofile(count)
+        try:
+            drive(server, script)
+        finally:
+            sys.setprofile(None)
+            if tracer is not None:
+                tracer.stop()
+        server.stop()
+        assert server.io_loop is not None
+        server.io_loop.close()
+        counts.append(calls)
+    return (counts[1] - counts[0]) / 20
+
+
+def test_a_traced_request_costs_few_calls_more() -> None:
+    # What a call costs differs by machine and hour; how many there are does not.
+    untraced = calls_a_request()
+    chain, full = calls_a_request(level="chain"), calls_a_request(level="full")
+    assert chain - untraced < 340
+    assert full - untraced < 660
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_chain_of_a_full_trace_is_what_the_chain_level_records(
     name: str, caplog: pytest.LogCaptureFixture

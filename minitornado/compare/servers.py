@@ -67,7 +67,7 @@ class Ours:
         server.add_sockets([listener])
 
         def meanwhile(*moves: tuple[Any, ...], seconds: float = 0.0) -> None:
-            lane = tracer.recorder.lane()
+            lane = tracer.recorder.lanes.lane
             lane.muted = True  # it is the client's doing
             for move in moves:
                 client.make(move)
@@ -81,7 +81,7 @@ class Ours:
             pass
         finally:
             client.close()
-            tracer.recorder.lane().muted = True  # how it is taken apart is not the story
+            tracer.recorder.lanes.lane.muted = True  # how it is taken apart is not the story
             loop.close(all_fds=True)
             self.ioloop.IOLoop.clear_current()
         return client.driven

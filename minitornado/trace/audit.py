@@ -193,11 +193,11 @@ class _Count:
         elif not isinstance(function, MethodDescriptorType):
             return
         called = isinstance(receiver, socket.socket) and function.__name__ in C_SYSCALLS
-        if called and not self._recorder.lane().muted:
+        if called and not self._recorder.lanes.lane.muted:
             self.calls["socket", f"socket.{function.__name__}"] += 1
 
     def _is_the_programs(self, code: CodeType) -> bool:
-        lane = self._recorder.lane()
+        lane = self._recorder.lanes.lane
         return not lane.muted or (
             lane.polling is not None and getattr(lane.polling, "__code__", None) is code
         )

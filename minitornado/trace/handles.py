@@ -66,7 +66,7 @@ class Handle:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         recorder = self.recorder
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if lane.muted:
             return self.function(*args, **kwargs)
         self.ran = True

@@ -30,6 +30,13 @@ def attach(recorder: Recorder, loop: Any) -> None:
         function = _unwrapped(place.function)
         _swap_captured(function, recorder.wrappers)
         place.put(recorder.attached(loop, place, function))
+    _swap_waiting(recorder, loop, recorder.wrappers)
+
+
+def _swap_waiting(recorder: Recorder, loop: Any, others: Mapping[Any, Any]) -> None:
+    """The same as `_swap_captured`, for what waits for a Future: `add_future` leaves a partial."""
+    for callbacks in recorder.table.waiting(loop):
+        callbacks[:] = [_swapped(function, others) for function in callbacks]
 
 
 def detach(recorder: Recorder, loop: Any) -> None:
@@ -40,6 +47,7 @@ def detach(recorder: Recorder, loop: Any) -> None:
             function = _unwrapped(place.function)
             _swap_captured(function, originals)
             place.put(function)
+    _swap_waiting(recorder, loop, originals)
 
 
 def _unwrapped(function: Any) -> Any:
@@ -58,9 +66,17 @@ def _swap_captured(function: Any, others: Mapping[Any, Any]) -> None:
     class later, the closure calls what stood there when the server began to listen.
     """
     for cell in getattr(function, "__closure__", None) or ():
-        method = cell.cell_contents
-        if isinstance(method, MethodType) and method.__func__ in others:
-            cell.cell_contents = MethodType(others[method.__func__], method.__self__)
+        cell.cell_contents = _swapped(cell.cell_contents, others)
+
+
+def _swapped(function: Any, others: Mapping[Any, Any]) -> Any:
+    """Return a bound method, or a partial of one, with the other function that there is for it."""
+    if isinstance(function, functools.partial):
+        inner = _swapped(function.func, others)
+        return functools.partial(inner, *function.args, **function.keywords)
+    if isinstance(function, MethodType) and function.__func__ in others:
+        return MethodType(others[function.__func__], function.__self__)
+    return function
 
 
 # ---- probes of its own ----
@@ -82,7 +98,7 @@ def clock(recorder: Recorder, site: Site) -> Wrapper:
 
     def time(*args: Any, **kwargs: Any) -> float:
         now: float = original(*args, **kwargs)
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         lane.told = now
         if not lane.muted:
             site.unwritten += 1

@@ -306,7 +306,7 @@ class Recorder(Writer):
 
     def attached(self, loop: Any, place: Place, function: Any) -> Handle:
         """Write that a callable was found waiting in a loop; return the Handle for it."""
-        lane = self.lane()
+        lane = self.lanes.lane
         flow, lane.flow = lane.flow, NOBODY
         sock = None if place.fd is None else self.table.socket_of(loop, function)
         if sock is not None:
@@ -337,7 +337,7 @@ class Recorder(Writer):
 
     def end(self) -> None:
         """Stop recording; say what still waits."""
-        self.on = False
+        super().end()
         self.trace.meta["pending"] = sorted(
             handle.number for loop in self.loops() for handle in self.waiting(loop)
         )

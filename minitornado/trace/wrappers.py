@@ -37,7 +37,7 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
     scope = row.scope or row.opens == "conn"
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
         flow = lane.flow
@@ -68,7 +68,7 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
     arg, held_as = row.arg, row.held_as
 
     def schedule(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
         function = holder = site.argument(arg, args, kwargs)
@@ -134,7 +134,7 @@ def written_before(recorder: Recorder, site: Site, write: Callable[..., None]) -
     original = site.original
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if not lane.muted:
             recorder.guard(write, lane, args, kwargs)
         return original(*args, **kwargs)
@@ -154,7 +154,7 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
     names, kernels = recorder.names, _kernels(site, row.name, row.step or row.name)
 
     def syscall(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
         number = recorder.guard(number_of, lane, args, kwargs)
@@ -187,7 +187,7 @@ def _poll(recorder: Recorder, site: Site) -> Wrapper:
     original, kernels = site.original, _kernels(site, "epoll_wait", site.row.step)
 
     def poll(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
         site.unwritten += 1  # the event is the kernel's
@@ -211,7 +211,7 @@ def _coroutine(recorder: Recorder, site: Site) -> Wrapper:
 
     def make(*args: Any, **kwargs: Any) -> Any:
         coroutine = original(*args, **kwargs)
-        if recorder.lane().muted:
+        if recorder.lanes.lane.muted:
             return coroutine
         traced: Any = segments(recorder, site, coroutine, args[0] if site.method else None)
         traced.__name__, traced.__qualname__ = coroutine.__name__, coroutine.__qualname__
@@ -233,7 +233,7 @@ def _drive(
     send = step = coroutine.send
     value: Any = None
     while True:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         flow = lane.flow
         opened = recorder.open_segment(lane, site, sleep, receiver)
         inner = coroutine.cr_await
@@ -273,7 +273,7 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
     original, coroutine_of = site.original, site.row.coroutine
 
     def step(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lane()
+        lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
         site.unwritten += 1  # the event is the coroutine's
@@ -345,7 +345,7 @@ class _Received:
             value = instance.__dict__[self._name]
         except KeyError:
             raise AttributeError(self._name) from None
-        if self._recorder.lane().muted:
+        if self._recorder.lanes.lane.muted:
             return value
         return self._recorder.guard(self._traced, value) or value
 

@@ -95,6 +95,13 @@ class Lane:
         self.telling = False  # whether it is being told
 
 
+class Lanes(threading.local):
+    """The `lane` of each thread, which is made when the thread is first heard of."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.lane = writer.new_lane()
+
+
 class Writer:
     """Writes events into `trace`, and hands them to `sink`."""
 
@@ -109,32 +116,34 @@ class Writer:
         self._followed = sink is not None or ring is not None
         self._until_prune = RING_EVENTS
         self._seq = itertools.count(1)
-        self._lanes = threading.local()
-        self._first = Lane("loop")
+        self.lanes = Lanes(self)
+        self._first = self.lanes.lane
         self._loops: list[Lane] = []
-        self._threads = itertools.count(1)
+        self._threads = itertools.count()  # the first is the loop's
         self.process = ""  # the name of a child, put before all names of its own
         self._forks = itertools.count(1)
         self._fork: tuple[int, str] = (0, "")  # the last: seq of its event, name of the child
-        self._off = Lane("off", muted=True)
 
     # ---- lanes ----
 
     def begin(self) -> None:
         """Begin to record; the calling thread is the loop's, until another one polls."""
         self.trace.began = perf_counter_ns()
-        self._lanes.lane = self._first
         self.on = True
+        self.lanes = Lanes(self)
+        self._first = self.lanes.lane
+        self._first.name = "loop"
 
-    def lane(self) -> Lane:
-        """Return the calling thread's lane; a muted one while the tracer is off."""
+    def end(self) -> None:
+        """Stop recording."""
+        self.on = False
+        self.lanes = Lanes(self)
+
+    def new_lane(self) -> Lane:
+        """Return a lane for the calling thread; a muted one while the tracer is off."""
         if not self.on:
-            return self._off
-        try:
-            return self._lanes.lane  # type: ignore[no-any-return]
-        except AttributeError:
-            lane = self._lanes.lane = Lane(f"{self.process}thread-{next(self._threads)}")
-            return lane
+            return Lane("off", muted=True)
+        return Lane(f"{self.process}thread-{next(self._threads)}")
 
     def is_loops(self, lane: Lane) -> None:
         """This lane polls: it is a loop's, and is called so."""
@@ -159,7 +168,7 @@ class Writer:
         """Write that the process forks."""
         if self.on:
             name = f"{self.process}p{next(self._forks)}."
-            self._fork = self.emit(self.lane(), "fork", _FORK, {"value": name}), name
+            self._fork = self.emit(self.lanes.lane, "fork", _FORK, {"value": name}), name
 
     def become_child(self) -> None:
         """Go on in the child, with an empty trace and names of its own."""
@@ -169,7 +178,7 @@ class Writer:
             self.trace.meta |= {"process": self.process, "forked": seq}
             self._forks = itertools.count(1)
             self._loops.clear()
-            lane = self._first = self.lane()
+            lane = self._first = self.lanes.lane
             lane.name, lane.turn = self.process + "loop", 0
             lane.stack.clear()  # the brackets that are open are closed by the parent
             self.emit(lane, "begin", _PROCESS, None, seq)
@@ -249,4 +258,4 @@ class Writer:
 
     def note(self, name: str, text: str) -> None:
         """Write a remark of the tracer's own."""
-        self.emit(self.lane(), "note", Site(name), {"text": printable(text)})
+        self.emit(self.lanes.lane, "note", Site(name), {"text": printable(text)})
