@@ -3,6 +3,8 @@
 
 class HTTPServer:
     def start_request(self, server_conn, request_conn):
-        if not hasattr(server_conn, "adapter"):
-            server_conn.adapter = _ServerRequestAdapter(self, server_conn, request_conn)
-        return server_conn.adapter
+        if not hasattr(self, "adapters"):
+            self.adapters = {}
+        if server_conn not in self.adapters:
+            self.adapters[server_conn] = _ServerRequestAdapter(self, server_conn, request_conn)
+        return self.adapters[server_conn]
