@@ -167,7 +167,7 @@ def test_an_answer_is_locked_until_one_has_chosen(visit: Any):
     page.keyboard.press("Enter")
     assert answer.is_visible()
     wrong, right = answer.locator("p").all_inner_texts()
-    assert wrong.startswith("No. It is easy to believe") and "[M05]" in wrong
+    assert wrong.startswith("No. [M05 · WRITE only after a refusal] ")
     assert right.startswith("Right. ")
     verdicts = page.locator('fieldset:has(input[name="P00.2"]) label').all_inner_texts()
     assert [text[0] for text in verdicts if text.endswith("right")] == ["b"]

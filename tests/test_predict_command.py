@@ -75,7 +75,7 @@ def test_each_choice_gets_the_run_and_its_own_text(folder: Path, right: bool):
         assert option.because in text
         assert (f"Well predicted. {option.because}" in text) == right
         if not right:
-            assert MISCONCEPTIONS[option.betrays].belief in text
+            assert MISCONCEPTIONS[option.betrays].topic in text
     assert "[M" not in text if right else "Well predicted" not in text
     count = len(chosen) if right else 0
     assert f"All {len(chosen)} made, {count} well predicted." in text
@@ -177,7 +177,8 @@ def test_a_quiz_asks_again_what_was_wrong_and_ticks_the_notebook_at_four(folder:
     wrong = "a" if right[2] != "a" else "b"
     done = run("00", command="quiz", says="\n".join([*right[:2], wrong, "?", right[3], "q"]))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("Right. ") == 3 and "\nNo. It is easy to believe" in done.stdout
+    assert done.stdout.count("Right. ") == 3
+    assert "\nNo. [M02 · One thread, one thing at a time] " in done.stdout
     assert "3 of 5 right. 4 of them tick notebook 00" in done.stdout
     assert "Q00" not in kept(folder)
     again = run("00", command="quiz", says=f"{right[2]}\n{order.lower()}\n")

@@ -64,12 +64,12 @@ def test_each_answer_hears_what_is_meant_for_it(shown):
     assert text.split("\n") == [
         "Q99.1  How many?", "  a) none", "  b) one", "b: right. Alone.", "",
         "Q99.2  How many?", "  a) none", "  b) one",
-        "a: no. It is easy to believe that one `recv` returns one request [M01]. There is one.", "",
+        "a: no. [M01 · A stream has no messages] There is one.", "",
         "Q99.3  What comes when?", "  1) A first one.", "  2) Last the third.",
         "  3) Then the second.", "132: right. All 3 in order. You have read a trace.", "",
         "2 of 3 right. 4 of them tick notebook 99: once more?",
     ]
-    assert "<p>a: no. It is easy to believe that one <code>recv</code> returns" in html
+    assert "<p>a: no. [M01 · A stream has no messages] There is one.</p>" in html
 
 
 def test_one_can_be_left_out(shown):

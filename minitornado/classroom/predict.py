@@ -33,10 +33,8 @@ _NOTHING = object()
 
 
 def commented(said: str, betrays: str) -> str:
-    """What there is to say to an answer; of a wrong one, with the belief that may be behind it."""
-    if not betrays:
-        return said
-    return f"It is easy to believe that {MISCONCEPTIONS[betrays].belief} [{betrays}]. {said}"
+    """What there is to say to an answer; to a wrong one, under the idea that it goes against."""
+    return f"[{betrays} · {MISCONCEPTIONS[betrays].topic}] {said}" if betrays else said
 
 
 class QuestionError(ValueError):

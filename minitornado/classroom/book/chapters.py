@@ -22,7 +22,7 @@ _QUESTION = re.compile(
     r"(?P<text>(?:(?!</p>).)*)</p>"
     r"(?P<options>(?:\s*<details><summary>[a-z]\) .*?</details>)+)", re.DOTALL,
 )  # fmt: skip
-_BETRAYED = re.compile(r"\[(M\d\d)\]")
+_BETRAYED = re.compile(r"\[(M\d\d)( · [^\]]*)?\]")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`|\[[^\]]*\]\([^)]*\))", re.DOTALL)
 _MENTION = re.compile(r"\b(?P<notebook>[Nn]otebook (?P<number>\d\d))\b|\b(?P<exercise>ex\d\d)\b")
 _ROW = re.compile(r"^\|\s*(?P<word>.*?[^\\])\s*\|\s*(?P<meaning>.*?)\s*\|\s*$", re.MULTILINE)
@@ -120,7 +120,7 @@ def _read(
         title=code_html(title[1] if title else path.stem),
         question=code_html(question[1] if question else ""),
         minutes=int(minutes[1]) if minutes else None,
-        body=_BETRAYED.sub(r'[<a href="concepts.html#\1">\1</a>]', body),
+        body=_BETRAYED.sub(r'[<a href="concepts.html#\1">\1\2</a>]', body),
         sections=tuple(sections), words=tuple(_words(prose)), questions=questions,
         definitions=tuple(dict.fromkeys(walked)),
         exercises=tuple(id for id in dict.fromkeys(mentioned) if id in exercises),
@@ -172,8 +172,11 @@ def _add_anchors(body: str) -> tuple[str, list[Section]]:
 
 
 def _questions(body: str) -> list[Question]:
-    return [Question(match["id"], match["text"], tuple(_BETRAYED.findall(match["options"])))
-            for match in _QUESTION.finditer(body)]
+    return [
+        Question(match["id"], match["text"],
+                 tuple(id for id, _ in _BETRAYED.findall(match["options"])))
+        for match in _QUESTION.finditer(body)
+    ]  # fmt: skip
 
 
 def _words(prose: list[str]) -> list[Word]:

@@ -42,7 +42,7 @@ def _ask_about_pieces() -> None:
             "c": Option(
                 "never: half a request is an error, and the connection is closed",
                 lambda turn: turn < 1,
-                "Half of it is quite ordinary. A network cuts where it likes.", "M24",
+                "Half of it is quite ordinary. A network cuts where it likes.", "M01",
             ),
             "d": Option(
                 "nobody can say: meanwhile the porter looks again and again",

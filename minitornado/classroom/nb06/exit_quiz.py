@@ -151,7 +151,7 @@ def _ask_about_bytes_that_nobody_reads() -> None:
             "c": Option(
                 "never: a stream that does not read asks for nothing", 0,
                 "READ was up for the read before, and it is not taken down by itself: the next "
-                "read may come at once.", "M05",
+                "read may come at once.", "M04",
             ),
             "d": Option(
                 "twice", 2,

@@ -85,7 +85,8 @@ def _ask_about_a_long_body() -> None:
             "c": Option(
                 "several times, both: the function is called with each piece",
                 "several times, several times",
-                "That is what a delegate is for. A function is called once, with the whole.", "M25",
+                "That is what a delegate is for. A function is called once, when the body has "
+                "ended, with the whole of it.", "M24",
             ),
             "d": Option(
                 "never and once: the pieces are joined below", "never, once",

@@ -178,7 +178,7 @@ def _ask_about_who_is_there() -> None:
             "c": Option(
                 "nobody: without the header there is no address", "0.0.0.0",
                 "There always is one, that of the other end of the connection. The header only "
-                "puts another in its place.", "M21",
+                "puts another in its place.", "M22",
             ),
         },
         measure=lambda: scenarios.second_client(undone=False),
