@@ -30,7 +30,7 @@ class Explanation:
 
     def may_claim(self, already: int) -> bool:
         """Tell whether it explains a step once more that it has explained `already` times."""
-        return not self.scenarios or not self.times or already < self.times
+        return not self.scenarios or already < self.times
 
     def explains(self, side: str, step: Step, scenario: str, version: str) -> bool:
         """Tell whether this is the reason why `step` is on one `side` only."""

@@ -72,7 +72,7 @@ class Run:
     ) -> None:  # fmt: skip
         self.trace = Trace(Event.from_dict(event) for event in events)
         self.sent, self.received = sent, received
-        self.steps = [*_steps(self.trace, log)]
+        self.steps = _without_rounds([*_steps(self.trace, log)])
         self.wire = [*_wire(received)]
 
 
@@ -89,6 +89,28 @@ def _steps(trace: Trace, log: list[dict[str, Any]]) -> Iterator[Step]:
             yield _in_parts(step, event, parts) if event.name == "send" else step
     for record in waiting:
         yield _logged(record, turn)
+
+
+def _without_rounds(steps: list[Step]) -> list[Step]:
+    """Leave out the turns in which the kernel has taken one more piece of what was sent.
+
+    Into how many pieces it cuts a large one differs from run to run.  The first of them and the
+    last stay, and so do their turns.
+    """
+    for conn in dict.fromkeys(s.key.split()[1] for s in steps if s.key.endswith(" a part")):
+        part, rest = f"send {conn} a part", f"send {conn} the rest"
+        first = next(step for step in steps if step.key == part)
+        last = next((step for step in steps if step.key == rest), first)
+        again = {step.turn for step in steps if first.turn < step.turn < last.turn}
+        round_ = rf"(send|handler of|epoll_ctl MOD) {conn}.*|{conn} is writable|epoll_wait waits"
+        steps = [
+            replace(step, turn=step.turn - sum(turn < step.turn for turn in again))
+            for step in steps
+            if step is first
+            or (not (step.turn in again and re.fullmatch(round_, step.key))
+            and not (step.turn == first.turn and step.key == part))
+        ]  # fmt: skip
+    return steps
 
 
 def _nothing(event: Event, trace: Trace) -> None:
