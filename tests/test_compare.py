@@ -24,7 +24,7 @@ from minitornado.compare import ask, compare
 from minitornado.compare.differences import Comparison, Pair
 from minitornado.compare.explanations import EXPLANATIONS, TESTED, claims
 from minitornado.compare.scenarios import SCENARIOS
-from minitornado.compare.steps import MASKED, Run, Step
+from minitornado.compare.steps import MASKED, Run, Step, _without_rounds
 from minitornado.compare.views import Comparisons
 
 pytestmark = pytest.mark.deadline(60)
@@ -230,6 +230,21 @@ def test_what_is_logged_stands_where_it_was_logged():
         (1, "epoll_wait does not wait"), (1, "tornado.general INFO: a"), (2, "epoll_wait waits"),
         (2, "tornado.general INFO: a"),
     ]  # fmt: skip
+
+
+def test_into_how_many_pieces_the_kernel_cuts_an_answer_is_no_difference():
+    def steps(*turns: str) -> list[Step]:
+        return [Step("kernel", key, turn) for turn, keys in enumerate(turns, 1)
+                for key in keys.split(", ")]  # fmt: skip
+
+    begin, end = "epoll_wait waits, send c1 a part, send c1 a part", "epoll_wait waits, close c1"
+    again = "epoll_wait waits, c1 is writable, handler of c1, send c1 a part, epoll_ctl MOD c1 WRITE"
+    rest = "epoll_wait waits, c1 is writable, handler of c1, send c1 a part, send c1 the rest"
+    short = "epoll_wait waits, c1 is writable, handler of c1, send c1 the rest"
+    told = _without_rounds(steps(begin, again, again, rest, end))
+    assert told == _without_rounds(steps(begin, again, short, end))
+    assert [step.key for step in told if step.turn == 2] == short.split(", ")
+    assert told[-1] == Step("kernel", "close c1", 3)
 
 
 def pairs_of(ours: str, theirs: str) -> list[tuple[str, str]]:

@@ -107,8 +107,7 @@ def _without_rounds(steps: list[Step]) -> list[Step]:
             replace(step, turn=step.turn - sum(turn < step.turn for turn in again))
             for step in steps
             if step is first
-            or (not (step.turn in again and re.fullmatch(round_, step.key))
-            and not (step.turn == first.turn and step.key == part))
+            or not (step.key == part or (step.turn in again and re.fullmatch(round_, step.key)))
         ]  # fmt: skip
     return steps
 
