@@ -236,6 +236,8 @@ class BaseIOStream:
         if self._closed:
             raise StreamClosedError(self.error)
         if not self._write_buffer:  # else somebody else sees to it already
+            if not data:
+                return SENT
             self._held = True
             self.io_loop.add_callback(self._flush)
         future: Future[None] = Future()
