@@ -99,7 +99,7 @@ def test_with_an_older_tornado_no_claim_is_stale(known: Comparisons):
             ), f"{entry.name} claims {claim!r}, which there isn't"
 
 
-def test_every_explanation_names_places_that_are_in_the_source():
+def test_every_explanation_names_places_that_are_in_the_source(known: Comparisons):
     for entry in EXPLANATIONS:
         assert entry.where, entry.name
         for place in entry.where:

@@ -134,7 +134,7 @@ class Tornado6(Tornado4):
         selector.driven = DrivenPoller(_Poller(selector), client, clock)
 
 
-class _Selector(selectors.EpollSelector):
+class _Selector(selectors.DefaultSelector):
     """What asyncio is given to wait with: it lets the driver wait, once there is one."""
 
     driven: DrivenPoller | None = None
