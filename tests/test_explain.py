@@ -8,15 +8,17 @@ import pytest
 from minitornado.classroom import explain as explaining
 from minitornado.classroom.explain import (
     Margin,
-    MarginError,
     complain,
     explain,
-    find_place,
     load_all,
     own,
+    report,
+)
+from minitornado.classroom.stack import (
+    MarginError,
+    find_place,
     parse_module,
     read_module,
-    report,
     stack,
 )
 

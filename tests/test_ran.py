@@ -6,9 +6,10 @@ import pytest
 
 from minitornado.classroom import ran
 from minitornado.classroom.build import FOLDER, Notebook, _watched
-from minitornado.classroom.explain import MarginError, load_all, parse_module
+from minitornado.classroom.explain import load_all
 from minitornado.classroom.percent import Cell
 from minitornado.classroom.ran import Watch, begin, code_of, end, owned_by, runnable, show_cases
+from minitornado.classroom.stack import MarginError, parse_module
 
 SOURCE = '''
 def door(hard):

@@ -25,8 +25,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from .explain import MarginError, load_all, read_module
+from .explain import load_all
 from .show import WIDTH, show
+from .stack import MarginError, read_module
 
 _CASE = 22  # columns of a case, and of what comes of it
 

@@ -297,7 +297,7 @@ nb12.executed("http1connection.HTTP1ServerConnection._server_request_loop", scen
 # that no other can follow.
 
 # %% tags=["check"]
-from minitornado.classroom.explain import read_module
+from minitornado.classroom.stack import read_module
 
 names = {"read": "http1connection.HTTP1Connection.read_response",
          "loop": "http1connection.HTTP1ServerConnection._server_request_loop"}

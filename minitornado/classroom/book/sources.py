@@ -7,7 +7,7 @@ import html
 import importlib
 from dataclasses import dataclass
 
-from minitornado.classroom.explain import STACK, Module, stack
+from minitornado.classroom.stack import STACK, Module, stack
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from ..explain import Line, read_module
 from ..palette import PALETTE
 from ..ran import Watch
 from ..show import WIDTH, show
+from ..stack import Line, read_module
 
 MARK = "●"
 CODE_WIDTH = WIDTH - 14
