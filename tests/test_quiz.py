@@ -69,7 +69,7 @@ def test_each_answer_hears_what_is_meant_for_it(shown):
         "  3) Then the second.", "132: right. All 3 in order. You have read a trace.", "",
         "2 of 3 right. 4 of them tick notebook 99: once more?",
     ]
-    assert "<p>a: no. [M01 · A stream has no messages] There is one.</p>" in html
+    assert "<p><strong>a: no.</strong> [M01 · A stream has no messages] There is one.</p>" in html
 
 
 def test_one_can_be_left_out(shown):

@@ -148,15 +148,17 @@ def quiz(notebook: str, answers: str | None = None) -> None:
     given = _read(items, answers)
     pages, lines, right = [], [], 0
     for item, answer in zip(items, given, strict=True):
-        verdict = "Not answered."
+        verdict, comment = "Not answered.", ""
         if answer:
             judged = item.judge(answer)
             right += judged.right
-            verdict = f"{answer}: {'right.' if judged.right else 'no.'} {judged.comment}"
+            verdict, comment = f"{answer}: {'right.' if judged.right else 'no.'}", judged.comment
             if progress.in_use():
                 progress.keep_quietly(item.id, answer)
-        pages.append(f"{_heading(item)}\n{_options(item)}\n<p>{html_of(verdict)}</p>")
-        lines += [*wrap(f"{item.id}  {item.text}"), *wrap_all(item.listed), *wrap(verdict), ""]
+        pages.append(f"{_heading(item)}\n{_options(item)}\n"
+                     f"<p><strong>{verdict}</strong> {html_of(comment)}</p>")
+        lines += [*wrap(f"{item.id}  {item.text}"), *wrap_all(item.listed),
+                  *wrap(f"{verdict} {comment}"), ""]
     end = close(notebook, right, len(items))
     present("\n".join([*pages, _last(end)]), "\n".join([*lines, *wrap(end)]))
 
