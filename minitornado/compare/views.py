@@ -140,7 +140,7 @@ def _told(comparison: Comparison) -> dict[str, Any]:
 def _beside(
     comparison: Comparison, width: int, only_differences: bool
 ) -> Iterator[RenderableType]:
-    column = (min(width, _WIDEST) - _MIDDLE) // 2
+    column = max(12, (min(width, _WIDEST) - _MIDDLE) // 2)
     scenario = comparison.scenario
     yield line((f"{scenario.name}: {scenario.title}", f"bold {WHY}"))
     ours = f"minitornado{'' if column < 30 else ' (turn, step)'}"
