@@ -351,6 +351,24 @@ def test_side_by_side_both_stories_are_whole(found: Comparisons):
     assert comparison.reasons and all(name in text for name in comparison.reasons)
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_why_and_the_turns_are_told_of_the_real_tornado_too(found: Comparisons, width: int):
+    some = Comparisons([of(found, "get"), of(found, "idle")])
+    why, turns = some.view("why").text(width), some.view("turns").text(width)
+    for text in (why, turns):
+        assert max(map(len, text.splitlines())) <= width
+        assert re.findall("^(get|idle): (minitornado|Tornado)", text, re.MULTILINE) == [
+            (name, server) for name in ("get", "idle") for server in ("minitornado", "Tornado")
+        ]
+    ours, theirs = why.partition("get: Tornado")[::2]
+    for part in (ours, theirs):
+        # From the answer back to the client's bytes, and who had asked to be told of them.
+        assert re.search("send c1 80 B", part) and "c1 is readable" in part
+        assert "asked for by add_handler c1 READ" in part
+    assert "Nothing was sent." in theirs
+    assert turns.count("accept_handler") == 4
+
+
 def test_a_difference_that_nobody_explains_stands_out_and_sets_the_exit_status(
     found: Comparisons, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ):  # fmt: skip

@@ -77,6 +77,7 @@ examples:
   python -m minitornado compare --list
   python -m minitornado compare pipelined        side by side, and the reasons
   python -m minitornado compare get close --view differences
+  python -m minitornado compare get --view why
   python -m minitornado compare --html compare.html
 
 An older Tornado beside the installed one, from a folder of its own:
@@ -88,6 +89,8 @@ COMPARE_VIEWS = {
     "differences": "only the steps that one of them has",
     "reasons": "the explanations, and how many differences each accounts for",
     "summary": "one row a scenario",
+    "turns": "the turns of our loop, and those of theirs",
+    "why": "why the last bytes were sent, back to the kernel, in ours and in theirs",
 }
 
 EXPORTS = ("chrome", "otlp")

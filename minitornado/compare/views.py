@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from minitornado.classroom.show import render
+from minitornado.trace.views import Turns, Why
 from minitornado.trace.views.page import document
 from minitornado.trace.views.view import ASKED, GREY, WHY, View, line
 from minitornado.trace.views.words import plural
@@ -53,7 +54,7 @@ class Comparisons(View):
         return [pair for comparison in self.all for pair in comparison.unexplained]
 
     def view(self, name: str | None) -> Comparisons:
-        """Return the same, shown in another way: "beside", "differences", "reasons", "summary".
+        """Return the same, shown in another way: beside, differences, reasons, summary, turns, why.
 
         None is what fits: beside for one scenario, a summary of several.
         """
@@ -66,6 +67,9 @@ class Comparisons(View):
             for comparison in self.all:
                 yield from _beside(comparison, width, only_differences=view == "differences")
                 yield line()
+        elif view in ("turns", "why"):
+            for comparison in self.all:
+                yield from _each(comparison, view, width)
         else:
             if view == "summary":
                 yield from _summary(self.all)
@@ -153,6 +157,21 @@ def _beside(
         for pair in pairs:
             yield from _row(pair, column, numbers)
     yield from _reasons(comparison.reasons, width)
+
+
+def _each(comparison: Comparison, view: str, width: int) -> Iterator[RenderableType]:
+    """Yield a view of ours, and the same view of theirs."""
+    runs = (("minitornado", comparison.ours), (str(comparison.server), comparison.theirs))
+    for name, run in runs:
+        yield line((f"{comparison.scenario.name}: {name}", f"bold {WHY}"))
+        sent = [event.seq for event in run.trace.filter(kind="syscall", name="send")]
+        if view == "turns":
+            yield from Turns(run.trace).body(width)
+        elif sent:
+            yield from Why(run.trace, sent[-1]).body(width)
+        else:
+            yield line("Nothing was sent.")
+        yield line()
 
 
 def _row(pair: Pair, column: int, numbers: dict[str, int]) -> Iterator[RenderableType]:
