@@ -579,7 +579,7 @@ class HTTP1ServerConnection:
         self.stream.set_nodelay(True)
         self._serving_future = gen.convert_yielded(self._server_request_loop(delegate))
         # Nobody else asks; so that what goes wrong in it is logged.
-        self.stream.io_loop.add_future(self._serving_future, lambda future: future.result())
+        self.stream.io_loop.add_future(self._serving_future, Future.result)
 
     async def close(self) -> None:
         """Close the connection; done when the serving coroutine has ended."""

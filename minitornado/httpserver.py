@@ -117,6 +117,11 @@ class _HTTPRequestContext:
     that holds for this request alone, see `_unapply_xheaders`.
     """
 
+    __slots__ = (
+        "_orig_protocol", "_orig_remote_ip", "address", "address_family", "protocol", "remote_ip",
+        "trusted_downstream",
+    )  # fmt: skip
+
     def __init__(
         self, stream: Any, address: Any, protocol: str | None,
         trusted_downstream: Container[str] = (),

@@ -245,7 +245,7 @@ class IOLoop:
     def _watch_result(self, result: object) -> None:
         """See to it that what an `async def` callback raises is logged, as any callback's is."""
         if isinstance(result, Awaitable):
-            self.add_future(IOLoop.convert_yielded(result), lambda future: future.result())
+            self.add_future(IOLoop.convert_yielded(result), Future.result)
 
     def handle_callback_exception(self, callback: Callable[..., object]) -> None:
         """Log the exception that `callback` raised; subclasses may do more.  Called in `except`."""

@@ -710,7 +710,8 @@ def test_a_server_out_of_fds_serves_again_when_there_is_room(
     with Family(NO_ROOM, str(port), options, nofile=32) as family:
         family.line()
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
-        time.sleep(0.1)
+        while "can't accept connections" not in family.log():
+            time.sleep(0.01)
         for client in clients:
             client.close()
         connection: http.client.HTTPConnection
