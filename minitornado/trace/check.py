@@ -268,7 +268,7 @@ def _requests(trace: Trace) -> Iterator[str]:
                 yield f"{_at(event)}: {which} has not begun"
             seen[event.kind, which] = event
     for dispatch in trace.filter(step="dispatch", kind={"call", "run"}):
-        if not any(event.step == "app" for event in _inside(trace, dispatch)) and not (
+        if not any(event.step == "app" for event in trace.inside(dispatch)) and not (
             _returned(trace, dispatch) == "coroutine"  # an `async def`: the server drives it
             and any(trace.filter(step="app", kind="call", req=dispatch.req))
         ):
@@ -312,12 +312,6 @@ def _first(schedule: Event, schedules: dict[Any, Event]) -> Event:
     while schedule.data.get("passed") in schedules:
         schedule = schedules[schedule.data["passed"]]
     return schedule
-
-
-def _inside(trace: Trace, opener: Event) -> Iterator[Event]:
-    for event in trace.children(opener):
-        yield event
-        yield from _inside(trace, event)
 
 
 def _returned(trace: Trace, opener: Event) -> Any:

@@ -273,6 +273,12 @@ class Trace(Looks):
         """Return the events right inside the bracket, its closer left out; None: outside of all."""
         return self.whole._index()._children.get(None if opener is None else opener.seq, [])
 
+    def inside(self, opener: Event) -> Iterator[Event]:
+        """Yield the events in a bracket, at any depth, in their order; closers are left out."""
+        for event in self.children(opener):
+            yield event
+            yield from self.inside(event)
+
     def ancestors(self, event: Event) -> Iterator[Event]:
         """Yield the brackets around an event, from the inside out."""
         parent = self.get(event.parent)

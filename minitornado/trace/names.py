@@ -19,6 +19,8 @@ HEAD_BYTES = 60  # of bytes and texts, where their content was asked for
 # Names of dead objects are swept out when there are this many, and twice as many as lived last.
 SWEEP_AT = 1000
 
+_PLAIN = frozenset({type(None), bool, int})
+
 
 class Known(weakref.ref[Any]):
     """What is known of an object while it lives: its name, and for a Future how it was resolved."""
@@ -112,6 +114,8 @@ class Names:
     def summary(self, value: Any) -> Any:
         """Return a value that JSON can hold, the same in every run."""
         kind = type(value)
+        if kind in _PLAIN:
+            return value
         summarise = self._summaries.get(kind)
         if summarise is None:
             summarise = self._summaries[kind] = self._summary_of(kind)
@@ -119,8 +123,6 @@ class Names:
 
     def _summary_of(self, kind: type) -> Callable[[Any], Any]:
         """Return the function that summarises values of a type."""
-        if kind in (type(None), bool, int):
-            return lambda value: value
         if kind is float:
             return lambda value: round(value, 6)
         if issubclass(kind, (bytes, bytearray, memoryview)):

@@ -109,7 +109,6 @@ def _future_and_coroutine() -> tuple[Row, ...]:
 
 def _stream() -> tuple[Row, ...]:
     base, stream = P + "iostream:BaseIOStream.", P + "iostream:IOStream."
-    ssl = P + "ssliostream:SSLIOStream."
     return (
         Probe(stream + "__init__", step="new-stream"),
         Probe(stream + "connect", step="connect"),
@@ -145,6 +144,12 @@ def _stream() -> tuple[Row, ...]:
         Probe(stream + "set_nodelay", args=("value",), step="nodelay"),
         Probe(stream + "_handle_connect", step="connected"),
         Probe(stream + "_finish_closing", step="closing"),
+    )
+
+
+def _tls() -> tuple[Row, ...]:
+    ssl = P + "ssliostream:SSLIOStream."
+    return (
         Probe(ssl + "__init__", step="new-stream"),
         Probe(ssl + "connect", step="connect"),
         Probe(ssl + "wait_for_handshake", step="handshake"),
@@ -213,12 +218,18 @@ def _http() -> tuple[Row, ...]:
         Probe(conn + "_application_done", step="app-done"),
         Probe(conn + "_application_failed", args=("error",), step="app-failed"),
         Probe(conn + "_close_delegate", step="close-delegate"),
+    )  # fmt: skip
+
+
+def _parser_and_deadline() -> tuple[Row, ...]:
+    deadline = P + "http1connection:_Deadline."
+    return (
         Probe(P + "http1parser:parse_head", args=("data",), step="parse"),
         Probe(P + "http1parser:parse_chunk_size", args=("line",), step="chunk-size"),
-        Probe(module + "_Deadline.start", args=("seconds",), keeps="callback", step="deadline"),
-        Probe(module + "_Deadline.stop", step="no-deadline"),
-        Probe(module + "_Deadline.close", step="no-deadline"),
-        Probe(module + "_Deadline._wake", step="deadline-due"),
+        Probe(deadline + "start", args=("seconds",), keeps="callback", step="deadline"),
+        Probe(deadline + "stop", step="no-deadline"),
+        Probe(deadline + "close", step="no-deadline"),
+        Probe(deadline + "_wake", step="deadline-due"),
     )  # fmt: skip
 
 
@@ -352,7 +363,8 @@ def _coroutine_of(function: Any) -> Any:
 
 
 _ROWS = (
-    *_kernel(), *_loop(), *_future_and_coroutine(), *_stream(), *_tcp(), *_http(), *_server(),
+    *_kernel(), *_loop(), *_future_and_coroutine(), *_stream(), *_tls(), *_tcp(),
+    *_http(), *_parser_and_deadline(), *_server(),
 )  # fmt: skip
 _LAYERS = {
     P + module: layer

@@ -35,13 +35,7 @@ class Facts:
 
     def asks_kernel(self, bracket: Event) -> bool:
         """Tell whether there is a system call inside of a bracket."""
-        waiting = [bracket]
-        while waiting:
-            for event in self.trace.children(waiting.pop()):
-                if event.kind == "syscall":
-                    return True
-                waiting.append(event)
-        return False
+        return any(event.kind == "syscall" for event in self.trace.inside(bracket))
 
     def inside(self, event: Event, *names: str) -> str | None:
         """Return which of these functions (by own name) is the innermost one around an event."""

@@ -5,6 +5,7 @@ What is said comes from the event and from nowhere else; what it does not hold i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..events import Event
@@ -115,11 +116,7 @@ def when(event: Event) -> str:
 
 def label(event: Event) -> str:
     """Return one line about an event, the same in every view."""
-    return _LABELS.get(event.kind, _label_other)(event)
-
-
-def _label_other(event: Event) -> str:
-    return function(event)
+    return _LABELS.get(event.kind, function)(event)
 
 
 def _label_syscall(event: Event) -> str:
@@ -198,40 +195,24 @@ def _label_yield(event: Event) -> str:
     return f"{short(event.name)} waits" + (f" for {target}" if target else "")
 
 
-def _label_raise(event: Event) -> str:
-    return f"{function(event)} raises {event.data.get('error', 'an exception')}"
-
-
-def _label_resume(event: Event) -> str:
-    return f"{short(event.name)} goes on"
-
-
-def _label_cancel(event: Event) -> str:
-    return f"{short(event.name)} {event.fd or ''}".rstrip()
-
-
 def _label_life(event: Event) -> str:
     who = event.req if event.name == "request" else event.conn
     return f"{event.name} {who} {'begins' if event.kind == 'begin' else 'ends'}"
 
 
-def _label_note(event: Event) -> str:
-    return str(event.data.get("text", event.name))
-
-
-_LABELS = {
+_LABELS: dict[str, Callable[[Event], str]] = {
     "syscall": _label_syscall,
     "schedule": _label_schedule,
     "poll": _label_poll,
     "ready": _label_ready,
     "resolve": _label_resolve,
     "yield": _label_yield,
-    "raise": _label_raise,
-    "resume": _label_resume,
-    "cancel": _label_cancel,
+    "raise": lambda event: f"{function(event)} raises {event.data.get('error', 'an exception')}",
+    "resume": lambda event: f"{short(event.name)} goes on",
+    "cancel": lambda event: f"{short(event.name)} {event.fd or ''}".rstrip(),
     "begin": _label_life,
     "end": _label_life,
-    "note": _label_note,
+    "note": lambda event: str(event.data.get("text", event.name)),
 }
 
 
