@@ -423,6 +423,16 @@ def test_of_an_exception_only_those_speak_that_know_it(tiny: Course):
     assert (known.diagnosis, known.idea) == ("of_keys", "There is no such key.")
 
 
+def test_of_two_mistakes_each_is_told_where_it_shows(tiny: Course):
+    explains = tiny.exercise("ex02").folder / "explains.toml"
+    explains.write_text('doubled = ["test_second"]\n')
+    report = answer(tiny, "return self.thing * 2")
+    assert [result.diagnosis for result in report.results] == ["", "doubled"]
+    explains.write_text('doubled = ["test_first"]\n')
+    report = engine.check(tiny, tiny.exercise("ex02"))
+    assert [result.diagnosis for result in report.results] == ["", ""]
+
+
 def test_a_line_that_was_given_is_called_so_and_a_helper_of_hers_is_not(tiny: Course):
     user = tiny.copy("tiny.box")
     report = answer(tiny, "return self.thing")
@@ -848,7 +858,8 @@ def test_a_wrong_answer_fails_with_its_own_message_and_no_others(
     report = engine.check(course, exercise)
     failed = [result for result in report.results if result.status != "passed"]
     assert failed, f"{pieces.name} passes"
-    assert {result.diagnosis for result in failed} == {pieces.stem}
+    assert {result.diagnosis for result in failed} == {pieces.stem}, (
+        "if it fails in scenarios that explains.toml does not list: tests/exercises/explains.py")
     for result in failed:
         lines = story.story(report, result)
         assert len(lines) <= story.MAX_LINES

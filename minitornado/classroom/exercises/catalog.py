@@ -5,6 +5,7 @@
         test_read_until.py   the scenarios and the diagnoses (lab.py says what they are)
         wrong/ID.py          a typical wrong answer; diagnosis ID must be its message
         alt/NAME.py          another right answer
+        explains.toml        which scenarios each of these mistakes makes fail; see explains.py
         survivors.toml       small changes of the right answer that are as right; see mutants.py
 
 To add one: make such a folder.  Its blanks may be in any modules of the package; a wrong or
@@ -81,6 +82,15 @@ class Exercise:
         """The scenarios: the one test_*.py of the folder."""
         (path,) = self.folder.glob("test_*.py")
         return path
+
+    @property
+    def explains(self) -> dict[str, list[str]]:
+        """The scenarios in which a diagnosis may speak, by its id; in all, if it is not in here.
+
+        Whoever has made two mistakes is not to hear of the first where the second one shows.
+        """
+        path = self.folder / "explains.toml"
+        return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
 
     def shares_with(self, other: Exercise) -> list[str]:
         """The names of the definitions that both ask about."""

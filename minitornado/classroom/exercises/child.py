@@ -34,7 +34,8 @@ def run(job: dict[str, Any], not_yours: Any, send: Send, dump: TextIO) -> None:
     The stack of one that does not end is written to `dump`.
     """
     tests = _load(job["tests"])
-    runner = _Runner(tests, {path for path, _code in job["codes"].values()}, not_yours.raised)
+    copies = {path for path, _code in job["codes"].values()}
+    runner = _Runner(tests, copies, not_yours.raised, job["explains"])
     send(kind="origins", origins=[[slot, _files(slot)] for slot in job["slots"]])
     scenarios = [function for name, function in vars(tests).items()
                  if name.startswith("test_") and inspect.isfunction(function)]
@@ -54,6 +55,7 @@ class _Runner:
     tests: ModuleType
     copies: Collection[str]  # the learner's files
     stubs: list[str]         # what was reached that is not written yet; stubs add to it
+    explains: dict[str, list[str]]  # the scenarios in which a diagnosis may speak, by its id
 
     def run(self, scenario: Callable[[Lab], None]) -> dict[str, Any]:
         """Run one; returns the event that tells how it ended."""
@@ -92,6 +94,7 @@ class _Runner:
         }
         for known in list(vars(self.tests).values()):  # a warning adds a name to its module
             if (isinstance(known, Diagnosis) and (expected or type(error) in known.raises)
+                    and scenario.__name__ in self.explains.get(known.id, [scenario.__name__])
                     and (sentence := self._sentence(known, lab)) is not None):
                 return failure | {"diagnosis": known.id, "misconception": known.misconception,
                                   "blank": known.blank, "idea": sentence}

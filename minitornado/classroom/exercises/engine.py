@@ -184,6 +184,7 @@ class _Run:
                 "path": list(dict.fromkeys([str(self.course.root), str(ROOT)])),
                 "tests": str(self.exercise.test_file),
                 "slots": [*(blank.name for blank in self._blanks()), *self.exercise.uses],
+                "explains": self.exercise.explains,
                 "names": names if names is None else list(names),
                 "seconds": SCENARIO_SECONDS, "stack_dump": str(dump),
             }

@@ -7,7 +7,8 @@ child.py, on the learner's code and, after a failure, on the reference: the firs
 the two part is part of the story.
 
 A diagnosis is a function of the same file that looks at a failed lab and says what went wrong,
-or None.  The first that speaks is the message; so each mistake has one.
+or None.  The first that speaks is the message; so each mistake has one.  Asked are those whose
+mistake makes this scenario fail: explains.toml knows.
 """
 
 from __future__ import annotations
