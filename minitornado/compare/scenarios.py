@@ -174,9 +174,8 @@ def _raises_later(tools: Tools) -> Application:
 
 def _delegate(tools: Tools) -> Application:
     """The other kind of application, which is told of every event: answers with what came."""
-    httputil = tools.httputil
 
-    class Message(httputil.HTTPMessageDelegate):  # type: ignore[misc,name-defined]
+    class Message(tools.httputil.HTTPMessageDelegate):  # type: ignore[misc,name-defined]
         __module__ = APPLICATION
 
         def __init__(self, connection: Any) -> None:
@@ -189,20 +188,13 @@ def _delegate(tools: Tools) -> Application:
         def finish(self) -> None:
             tools.answer(self.connection, b"%d bytes" % self.size)
 
-    class Application(httputil.HTTPServerConnectionDelegate):  # type: ignore[misc,name-defined]
-        __module__ = APPLICATION
-
-        def start_request(self, server_conn: Any, request_conn: Any) -> Any:
-            return Message(request_conn)
-
-    return Application()
+    return _made_of(Message, tools)
 
 
 def _refuses(tools: Tools) -> Application:
     """A delegate that answers when it has seen the head, and wants no body."""
-    httputil = tools.httputil
 
-    class Message(httputil.HTTPMessageDelegate):  # type: ignore[misc,name-defined]
+    class Message(tools.httputil.HTTPMessageDelegate):  # type: ignore[misc,name-defined]
         __module__ = APPLICATION
 
         def __init__(self, connection: Any) -> None:
@@ -211,11 +203,17 @@ def _refuses(tools: Tools) -> Application:
         def headers_received(self, start_line: Any, headers: Any) -> None:
             tools.answer(self.connection, b"no")
 
-    class Application(httputil.HTTPServerConnectionDelegate):  # type: ignore[misc,name-defined]
+    return _made_of(Message, tools)
+
+
+def _made_of(message: Callable[[Any], Any], tools: Tools) -> Application:
+    """Return a delegate that makes a `message` for each request."""
+
+    class Application(tools.httputil.HTTPServerConnectionDelegate):  # type: ignore[misc,name-defined]
         __module__ = APPLICATION
 
         def start_request(self, server_conn: Any, request_conn: Any) -> Any:
-            return Message(request_conn)
+            return message(request_conn)
 
     return Application()
 

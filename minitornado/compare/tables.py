@@ -6,6 +6,7 @@ table of our own stack.  A row whose function is there in some versions only is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,7 @@ def _stream() -> tuple[Row, ...]:
     )
 
 
-def _server(adapters: tuple[str, ...], **coroutine: Any) -> tuple[Row, ...]:
+def _server(adapter: str, **coroutine: Any) -> tuple[Row, ...]:
     """From TCPServer up.  `coroutine`: what a Probe of an `async def` has."""
     tcp, server = T + "tcpserver:TCPServer.", T + "httpserver:HTTPServer."
     conn = T + "http1connection:HTTP1Connection."
@@ -97,13 +98,11 @@ def _server(adapters: tuple[str, ...], **coroutine: Any) -> tuple[Row, ...]:
         Receives(server + "request_callback", methods=("start_request", "on_close"),
                  returns=message, layer="app", step="app"),
     ]  # fmt: skip
-    for adapter in adapters:
-        path = f"{T}httpserver:{adapter}."
-        for name, step in zip(
-            message, ("headers-received", "data-received", "dispatch", "request-lost"), strict=True
-        ):
-            args = ("start_line", "headers") if step == "headers-received" else ()
-            rows.append(Probe(path + name, args=args, level="chain", step=step))
+    steps = ("headers-received", "data-received", "dispatch", "request-lost")
+    for name, step in zip(message, steps, strict=True):
+        args = ("start_line", "headers") if name == "headers_received" else ()
+        path = f"{T}httpserver:{adapter}.{name}"
+        rows.append(Probe(path, args=args, level="chain", step=step))
     return tuple(rows)
 
 
@@ -129,45 +128,11 @@ def _asyncio() -> tuple[Row, ...]:
     )  # fmt: skip
 
 
-def _fd_role(loop: Any, fd: int, function: Any) -> str:
-    if getattr(function, "__name__", "") == "accept_handler":
-        return "listen"
-    return "waker" if fd == getattr(getattr(loop, "_waker", None), "fileno", int)() else "fd"
-
-
 def _task_coroutine(function: Any) -> Any:
     """Return the coroutine whose Task asyncio takes further by calling `function`."""
     task = getattr(function, "__self__", None)
     get = getattr(task, "get_coro", None)
     return None if get is None else get()
-
-
-LAYERS = {
-    "asyncio.base_events": "loop",
-    "tornado.platform.asyncio": "loop",
-    "tornado.ioloop": "loop",
-    "tornado.concurrent": "future",
-    "tornado.gen": "coroutine",
-    "tornado.iostream": "stream",
-    "tornado.netutil": "tcp",
-    "tornado.tcpserver": "tcp",
-    "tornado.httputil": "http1",
-    "tornado.http1connection": "http1",
-    "tornado.httpserver": "server",
-}
-
-TORNADO6 = Table(
-    name="tornado6",
-    package="tornado",
-    rows=(
-        *_kernel(), *_asyncio(), *_stream(),
-        *_server(("_CallableAdapter",), coroutine=True, level="chain"),
-    ),
-    layers=LAYERS,
-    masks=masks,
-    fd_role=_fd_role,
-    coroutine_of=_task_coroutine,
-)  # fmt: skip
 
 
 # ---- Tornado 4, with a loop of its own ----
@@ -239,27 +204,43 @@ def _runner_coroutine(function: Any) -> Any:
     return None
 
 
-TORNADO4 = Table(
-    name="tornado4",
-    package="tornado",
-    rows=(
-        *_kernel(), *_poll_loop(), *_stream(),
-        *_server(("_ServerRequestAdapter",)),
-    ),
-    layers=LAYERS,
-    masks=masks,
-    fd_role=_fd_role,
-    coroutine_of=_runner_coroutine,
-)  # fmt: skip
+# ---- the tables ----
 
-TORNADO45 = Table(
-    name="tornado45",
-    package="tornado",
-    rows=(*_kernel(), *_poll_loop(), *_stream(), *_server(("_CallableAdapter",))),
-    layers=LAYERS,
-    masks=masks,
-    fd_role=_fd_role,
-    coroutine_of=_runner_coroutine,
+LAYERS = {
+    "asyncio.base_events": "loop",
+    "tornado.platform.asyncio": "loop",
+    "tornado.ioloop": "loop",
+    "tornado.concurrent": "future",
+    "tornado.gen": "coroutine",
+    "tornado.iostream": "stream",
+    "tornado.netutil": "tcp",
+    "tornado.tcpserver": "tcp",
+    "tornado.httputil": "http1",
+    "tornado.http1connection": "http1",
+    "tornado.httpserver": "server",
+}
+
+
+def _fd_role(loop: Any, fd: int, function: Any) -> str:
+    if getattr(function, "__name__", "") == "accept_handler":
+        return "listen"
+    return "waker" if fd == getattr(getattr(loop, "_waker", None), "fileno", int)() else "fd"
+
+
+def _table(name: str, coroutine_of: Callable[[Any], Any], *rows: Row) -> Table:
+    return Table(
+        name=name, package="tornado", rows=(*_kernel(), *_stream(), *rows), layers=LAYERS,
+        masks=masks, fd_role=_fd_role, coroutine_of=coroutine_of,
+    )  # fmt: skip
+
+
+TORNADO4 = _table(
+    "tornado4", _runner_coroutine, *_poll_loop(), *_server("_ServerRequestAdapter")
+)
+TORNADO45 = _table("tornado45", _runner_coroutine, *_poll_loop(), *_server("_CallableAdapter"))
+TORNADO6 = _table(
+    "tornado6", _task_coroutine, *_asyncio(),
+    *_server("_CallableAdapter", coroutine=True, level="chain"),
 )  # fmt: skip
 
 
