@@ -346,12 +346,13 @@ class IOLoop:
 
         waiting = True
         self.add_callback(run)
-        handle = self.call_later(math.inf if timeout is None else timeout, self.stop)
+        handle = None if timeout is None else self.call_later(timeout, self.stop)
         try:
             self.start()
         finally:
             waiting = False
-            self.remove_timeout(handle)
+            if handle is not None:
+                self.remove_timeout(handle)
         if not outcome or not outcome[0].done():
             raise TimeoutError(f"Operation timed out after {timeout} seconds")
         return outcome[0].result()
