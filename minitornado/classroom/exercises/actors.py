@@ -3,6 +3,7 @@
     Reader, connected      a stream and its one read, on a scripted kernel
     Site                   an HTTPServer on a scripted kernel; get, post, answer, answers
     errors_logged          what the loop has caught
+    real_stream            a stream and the other end of its connection, without a script
     turn_until, guarded    a real loop with a limit, for the scenarios that end in `_real`
 
 The slots of the stack may hold the learner's code, so these ask for public names alone.
@@ -173,6 +174,18 @@ def errors_logged() -> Iterator[list[str]]:
         yield told
     finally:
         logging.getLogger().removeHandler(handler)
+
+
+@contextlib.contextmanager
+def real_stream() -> Iterator[tuple[IOStream, socket.socket]]:
+    """A stream over a real socket, on a real loop; and the socket at its other end."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    try:
+        yield IOStream(ours, io_loop=IOLoop(make_current=False)), theirs
+    finally:
+        theirs.close()
+        ours.close()
 
 
 @contextlib.contextmanager

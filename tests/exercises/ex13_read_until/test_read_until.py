@@ -4,12 +4,9 @@
 real socket pair.  minitornado/classroom/exercises/lab.py says how scenarios are built and run.
 """
 
-import socket
 
-from minitornado.classroom.exercises.actors import Reader, connected, turn_until
+from minitornado.classroom.exercises.actors import Reader, connected, real_stream, turn_until
 from minitornado.classroom.exercises.lab import Lab, diagnosis, shown
-from minitornado.ioloop import IOLoop
-from minitornado.iostream import IOStream
 from minitornado.pending_read import ReadUntil, UnsatisfiableReadError
 
 END = b"\r\n\r\n"
@@ -236,21 +233,16 @@ def test_two_packets_real(lab: Lab) -> None:
 
     What holds on the scripted kernel holds on a real one.
     """
-    loop = IOLoop(make_current=False)
-    ours, theirs = socket.socketpair()
-    try:
-        reader = Reader(lab, IOStream(ours, io_loop=loop))
+    with real_stream() as (stream, theirs):
+        reader = Reader(lab, stream)
         reader.read_until(END)
         lab.facts |= {"seen": REQUEST, "newest": REQUEST[-1:]}
         for piece, sent in ((REQUEST[:-1], 27), (REQUEST[-1:], 28)):
             lab.step(f"the client sends {shown(piece)}; the loop turns")
             theirs.sendall(piece)
-            turn_until(loop, lambda sent=sent: (
-                reader.done or len(reader.stream._read_buffer) == sent))
+            turn_until(stream.io_loop, lambda sent=sent: (
+                reader.done or len(stream._read_buffer) == sent))
         reader.expect(REQUEST)
-    finally:
-        theirs.close()
-        ours.close()
 
 
 # ---- known mistakes, in the order in which they are ruled out ----

@@ -5,13 +5,12 @@ says how scenarios are built and run.  Diagnoses try a mistake alone, on a strea
 """
 
 import contextlib
-import socket
 
-from minitornado.classroom.exercises.actors import Reader, connected, turn_until
+from minitornado.classroom.exercises.actors import Reader, connected, real_stream, turn_until
 from minitornado.classroom.exercises.kernel import MAX_POLLS, Client
 from minitornado.classroom.exercises.lab import Lab, Unexpected, diagnosis
 from minitornado.ioloop import IOLoop
-from minitornado.iostream import IOStream, StreamClosedError
+from minitornado.iostream import StreamClosedError
 from minitornado.pending_read import UnsatisfiableReadError
 
 END = b"\r\n\r\n"
@@ -275,24 +274,19 @@ def test_two_and_a_half_requests_real(lab: Lab) -> None:
 
     What holds on the scripted kernel holds on a real one.
     """
-    loop = IOLoop(make_current=False)
-    ours, theirs = socket.socketpair()
-    try:
-        reader = Reader(lab, IOStream(ours, io_loop=loop))
+    with real_stream() as (stream, theirs):
+        reader = Reader(lab, stream)
         lab.step("the client sends two requests and a half")
         theirs.sendall(ONE + TWO + ONE[:10])
         for request in (ONE, TWO):
             reader.read_until(END)
-            turn_until(loop, lambda: reader.done)
+            turn_until(stream.io_loop, lambda: reader.done)
             reader.expect(request)
         reader.read_until(END)
         lab.step("and the other half")
         theirs.sendall(ONE[10:])
-        turn_until(loop, lambda: reader.done)
+        turn_until(stream.io_loop, lambda: reader.done)
         reader.expect(ONE)
-    finally:
-        theirs.close()
-        ours.close()
 
 
 # ---- known mistakes, in the order in which they are ruled out ----

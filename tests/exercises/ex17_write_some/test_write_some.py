@@ -6,9 +6,8 @@ mistake alone, on a stream of their own.
 """
 
 import contextlib
-import socket
 
-from minitornado.classroom.exercises.actors import errors_logged, turn_until
+from minitornado.classroom.exercises.actors import errors_logged, real_stream, turn_until
 from minitornado.classroom.exercises.kernel import MAX_POLLS, Kernel
 from minitornado.classroom.exercises.lab import Lab, Unexpected, diagnosis, shown
 from minitornado.ioloop import IOLoop
@@ -228,21 +227,15 @@ def test_8_mib_slow_reader_real(lab: Lab) -> None:
 
     What holds on the scripted kernel holds on a real one.
     """
-    loop = IOLoop(make_current=False)
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
     data, got = bytearray(range(256)) * (8 * HUGE // 256), bytearray()
-    try:
+    with real_stream() as (stream, theirs):
+        loop = stream.io_loop
         lab.step("write 8 MiB; the client reads what is there, whenever it is")
-        stream = IOStream(ours, io_loop=loop)
         future = stream.write(data)
         loop.add_handler(theirs, lambda fd, events: got.extend(theirs.recv(1 << 20)), IOLoop.READ)
         turn_until(loop, lambda: future.done() and len(got) >= len(data))
         lab.check(bytes(got) == data, f"expected the same 8 MiB, got {shown(got)}")
         lab.check(future.done(), "expected the Future to be done")
-    finally:
-        theirs.close()
-        ours.close()
 
 
 # ---- known mistakes, in the order in which they are ruled out ----
