@@ -29,7 +29,7 @@ SPARE_FDS = 500  # beside the idle connections: the load's, the interpreter's
 
 EXAMPLES = """\
 examples:
-  python -m minitornado benchmark                     all of it: ten minutes
+  python -m minitornado benchmark                     all of it: twelve minutes
   python -m minitornado benchmark --quick             beside Tornado alone: one minute
   python -m minitornado benchmark --workloads hello,close --peers minitornado,tornado,aiohttp
   python -m minitornado benchmark --reasons           where the microseconds go

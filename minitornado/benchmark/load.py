@@ -22,7 +22,7 @@ from pathlib import Path
 from minitornado.cli.output import Complaint
 
 ANSWER_SECONDS = 20.0  # after which a server is taken for stuck
-NO_WRK = "wrk is not installed (Debian, Ubuntu: apt-get install wrk; Fedora, macOS: likewise)"
+NO_WRK = "wrk is not installed (Debian, Ubuntu: apt-get install wrk)"
 
 BROWSER = """\
 User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0
