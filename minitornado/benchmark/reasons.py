@@ -106,7 +106,7 @@ def table(results: Results) -> Table:
         own, now = Spread.of(added[step.name]), calls[step.name]
         shown.add_row(
             Text.assemble((step.layer, "bold"), f"\n  {step.adds}"), Text(told(own)),
-            f"{100 * own.median / whole:.0f}",
+            f"{round(100 * own.median / whole)}",
             " + ".join(number(now[kind] - below[kind]) for kind in now if step is not STEPS[0]),
         )  # fmt: skip
         below = now
