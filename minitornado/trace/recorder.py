@@ -81,7 +81,7 @@ class Recorder(Writer):
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
         self._watches = _Watches(table)
-        self._loops_seen: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._loops_seen: dict[int, weakref.ref[Any]] = {}  # a WeakSet takes as long as an event
         self._sleeps: weakref.WeakKeyDictionary[Any, Sleep] = weakref.WeakKeyDictionary()
         self._open: set[str] = set()  # connections that have begun and not ended
         self._requests: dict[str, int] = {}
@@ -287,7 +287,7 @@ class Recorder(Writer):
             if future.done():
                 data["done"] = True
         elif row.how != "thread":
-            self._loops_seen.add(args[0])
+            self._see_loop(args[0])
         passed = function if isinstance(function, Handle) else None
         stored = None
         if passed is not None and passed.how == "stored":
@@ -321,14 +321,19 @@ class Recorder(Writer):
             data["recurring"] = True
         elif place.how == "timer":
             data["seconds"] = None
-        self._loops_seen.add(loop)
+        self._see_loop(loop)
         handle.is_scheduled_by(self.emit(lane, "schedule", _ATTACH, data, fd=fd), None)
         lane.flow = flow
         return handle
 
     def loops(self) -> list[Any]:
         """Return the loops that were given something, and still exist."""
-        return list(self._loops_seen)
+        return [loop for seen in self._loops_seen.values() if (loop := seen()) is not None]
+
+    def _see_loop(self, loop: Any) -> None:
+        seen = self._loops_seen.get(id(loop))
+        if seen is None or seen() is not loop:
+            self._loops_seen[id(loop)] = weakref.ref(loop)
 
     def waiting(self, loop: Any) -> list[Handle]:
         """Return the Handles that wait in a loop."""
