@@ -368,7 +368,7 @@ def removes_twice(lab: Lab) -> str | None:
             "take it out once more: KeyError. Forgetting twice must do no harm.")
 
 
-@diagnosis("M19", "HTTP1ServerConnection._server_request_loop")
+@diagnosis("M19", "HTTP1ServerConnection._server_request_loop", StreamClosedError)
 def end_untold(lab: Lab) -> str | None:
     scene = Scene(Lab())
     client = scene.connect()
