@@ -136,7 +136,7 @@ class Course:
 
     def shown(self, path: Path) -> str:
         """A path as a person reads it: relative to the project, never absolute."""
-        for base in (self.learner_dir.parent, self.root):
+        for base in (self.root, self.learner_dir.parent):
             if path.is_relative_to(base):
                 return str(path.relative_to(base))
         return path.name
