@@ -227,12 +227,14 @@ class BaseIOStream:
             self._write_buffer += rest
         self._bytes_buffered += len(data) - sent
         self._write_futures.append((self._bytes_buffered, future))
-        if not self._connecting:  # else whoever connects knows what to wait for
+        if self._held:
+            self._flush()  # this is what those have waited for
+        elif not self._connecting:  # else whoever connects knows what to wait for
             self._add_io_state(IOLoop.WRITE)
         return future
 
     def write_soon(self, data: Data) -> Future[None]:
-        """As `write`, but on the next turn: what is written until then leaves in the same send."""
+        """As `write`, but with the next write, or on the next turn: in one send with others."""
         if self._closed:
             raise StreamClosedError(self.error)
         if not self._write_buffer:  # else somebody else sees to it already

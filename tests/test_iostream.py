@@ -466,13 +466,17 @@ def test_a_write_does_not_jump_the_queue(scripted: Scripted):
     assert stream.sent == b"abcdef"
 
 
-def test_what_is_written_soon_leaves_together_on_the_next_turn(scripted: Scripted):
+def test_what_is_written_soon_leaves_together_with_the_next_write_or_on_the_next_turn(scripted: Scripted):
     stream = scripted.stream
     assert outcome(stream.write_soon(b"")) is None  # as an answer to HEAD that is written to
-    futures = [stream.write_soon(b"ab"), stream.write_soon(b"cd"), stream.write(b"ef")]
-    assert (stream.sent, [outcome(future) for future in futures]) == (b"", ["pending"] * 3)
+    futures = [stream.write_soon(b"ab"), stream.write_soon(b"cd")]
+    assert (stream.sent, [outcome(future) for future in futures]) == (b"", ["pending"] * 2)
     scripted.settle()
-    assert (stream.sent, [outcome(future) for future in futures]) == (b"abcdef", [None] * 3)
+    assert (stream.sent, [outcome(future) for future in futures]) == (b"abcd", [None] * 2)
+    stream.write_soon(b"e")
+    stream.write(b"f")  # has them all leave at once, and asks the loop for nothing
+    assert (stream.sent, stream.writing(), scripted.wanted) == (b"abcdef", False, None)
+    scripted.settle()
     stream.writes += [1]
     stream.write_soon(b"gh")
     scripted.settle()
