@@ -466,7 +466,7 @@ def test_a_write_does_not_jump_the_queue(scripted: Scripted):
     assert stream.sent == b"abcdef"
 
 
-def test_what_is_written_soon_leaves_together_with_the_next_write_or_on_the_next_turn(scripted: Scripted):
+def test_what_is_written_soon_leaves_with_the_next_write_or_on_the_next_turn(scripted: Scripted):
     stream = scripted.stream
     assert outcome(stream.write_soon(b"")) is None  # as an answer to HEAD that is written to
     futures = [stream.write_soon(b"ab"), stream.write_soon(b"cd")]
