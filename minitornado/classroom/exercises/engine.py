@@ -146,7 +146,9 @@ def _with_partings(course: Course, exercise: Exercise, results: Sequence[Result]
     failed = [result.name for result in results if result.status == FAILED and result.events]
     if not failed:
         return list(results)
-    theirs = _reference_events(course, exercise, exercise.test_file.stat().st_mtime_ns)
+    # Whoever the learner is: it is the reference that runs.
+    anybody = replace(course, learner_dir=course.root / "nobody's")
+    theirs = _reference_events(anybody, exercise, exercise.test_file.stat().st_mtime_ns)
     return [replace(result, parting=_parting(theirs[result.name], result.events))
             if result.name in failed and result.name in theirs else result
             for result in results]
@@ -240,7 +242,8 @@ class _Run:
         self.results[name] = Result(
             name, status, event.get("title", ""), event.get("steps", ()), event.get("events", ()),
             event.get("error", ""), event.get("idea", ""), event.get("misconception", ""),
-            event.get("diagnosis", ""), whose.where(self.course, self.exercise, event),
+            event.get("diagnosis", ""),
+            "" if status == PASSED else whose.where(self.course, self.exercise, event),
             event.get("traceback", ""), event.get("printed", ()))
 
     def _add_hang(self, name: str, dump: Path) -> None:
