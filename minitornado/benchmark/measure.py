@@ -183,7 +183,7 @@ def machine(cores: Cores) -> dict[str, Any]:
         "cpu": model[1] if model else platform.machine(),
         "cores": os.cpu_count(),
         "memory_gib": round(pages / 2**30),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],  # the rest is a builder's own
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": platform.python_compiler(),
         "pinned": cores.server != cores.load,
