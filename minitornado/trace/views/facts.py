@@ -22,15 +22,23 @@ class Facts:
         """Return what `event` is the cause of: of a poll, who is ready; of a resolve, who runs."""
         return self._effects.get(event.seq, [])
 
+    def told(self, event: Event) -> list[Event]:
+        """Return the runs of those who waited when a Future was resolved, and not of who came later
+        and found it done."""
+        around = self.trace.get(event.parent)
+        end = None if around is None else self.trace.closer(around)
+        return [run for run in self.effects(event) if end is None or run.seq < end.seq]
+
     def ran(self, schedule: Event) -> bool:
         """Tell whether what was scheduled ran, within the trace."""
         return any(event.kind == "run" for event in self._links.get(schedule.seq, ()))
 
     def only_logs(self, run: Event) -> bool:
-        """Tell whether a run does no more than to queue a lambda that looks for an exception."""
+        """Tell whether a run does no more than to queue what looks for an exception."""
         inside = self.trace.children(run)
         return bool(inside) and all(
-            str(event.data.get("target", "")).endswith("lambda") for event in inside
+            str(event.data.get("target", "")).endswith(("lambda", "Future.result"))
+            for event in inside
         )
 
     def asks_kernel(self, bracket: Event) -> bool:

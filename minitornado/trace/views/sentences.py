@@ -150,7 +150,7 @@ def _forget(event: Event, facts: Facts) -> str:
 
 
 def _resolve(event: Event, facts: Facts) -> str | None:
-    if all(facts.only_logs(run) for run in facts.effects(event)):
+    if all(facts.only_logs(run) for run in facts.told(event)):
         return None  # nobody waits for it, or only in order to log what went wrong
     data = event.data
     if data.get("error") is not None:
