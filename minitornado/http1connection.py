@@ -220,6 +220,8 @@ class HTTP1Connection(httputil.HTTPConnection):
                 await self._read_fixed_body(self._body_length, delegate)
         finally:
             self._deadline.stop()
+        if not self._detached and self.stream.closed():  # since its end was read, as of a head
+            raise StreamClosedError(self.stream.error)
 
     async def _read_fixed_body(self, length: int, delegate: HTTPMessageDelegate) -> None:
         """Hand `length` bytes to the delegate, in pieces as they come."""

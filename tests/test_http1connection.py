@@ -47,7 +47,7 @@ from minitornado.httputil import (
     ResponseStartLine,
 )
 from minitornado.ioloop import IOLoop
-from minitornado.iostream import IOStream, StreamClosedError
+from minitornado.iostream import BaseIOStream, IOStream, StreamClosedError
 
 pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(20)]
 
@@ -1344,6 +1344,29 @@ def test_a_close_callback_that_raises_does_not_keep_the_connection(io_loop: IOLo
         reset(peer)
         turns(io_loop, 4)
     assert server.events[-1] == "on_close"
+
+
+@pytest.mark.parametrize("raw", [POST + b"12345", CHUNKED + b"5\r\n12345\r\n0\r\n\r\n"])
+def test_a_request_whose_connection_is_closed_when_its_end_is_here_is_not_handed_on(
+    io_loop: IOLoop, raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Between the last bytes and the coroutine that has waited for them lies a turn, in which a
+    # server that stops may close the connection: nobody could be answered any more.
+    finish_read = BaseIOStream._finish_read
+
+    def finish_and_close(stream: BaseIOStream, end: int) -> None:
+        last = bytes(stream._read_buffer[:end]).endswith((b"345", b"0\r\n"))
+        finish_read(stream, end)
+        if last:
+            stream.close()
+
+    server = Server()
+    with serving(io_loop, server) as peer:
+        peer.send(raw[:-3])  # the rest is waited for
+        monkeypatch.setattr(BaseIOStream, "_finish_read", finish_and_close)
+        peer.send(raw[-3:])
+        assert server.events[-2:] == ["on_connection_close", "on_close"]
+        assert "finish" not in server.events
 
 
 def test_a_client_that_left_while_the_application_ran_is_told_of(io_loop: IOLoop) -> None:
