@@ -167,9 +167,12 @@ def test_of_two_pipelined_requests_the_second_is_said_to_wait(window: Window) ->
 
 
 def test_a_slow_reader_is_drawn_in_turns(window: Window) -> None:
-    click(window, "slow-reader")
-    window.wait_until("() => document.querySelector('#said').textContent.includes('first')")
-    window.wait_for_lanes("GET /big?...")
+    for _ in range(5):  # on a busy machine it may hold the loop by the clock, and the page says so
+        click(window, "slow-reader")
+        window.wait_until("() => document.querySelector('#said').textContent.includes('first')")
+        window.wait_for_lanes("GET /big?...")
+        if "held the loop" not in window.text("#effects"):
+            break
     assert "is writable" in window.text("#lanes")
     assert "One other request was answered meanwhile." in window.text("#effects")
 
