@@ -50,6 +50,8 @@ LINGER_BYTES = 1024 * 1024
 
 REQUESTS_A_TURN = 16  # that one client may have answered before the others have their turn
 
+MAX_JOINED_CHUNK = 64 * 1024  # bytes; to join more with the head costs more than a second send
+
 GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with gzip's head and checksum, not its own
 
 _REASONS = {
@@ -123,7 +125,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = False  # to HEAD, or with 204 and 304: the head says it all
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
-        self._held = False  # the last write leaves on the next turn, together with others
+        self._held = False  # the last write may leave later, together with others
 
         # The end of the exchange: the answer is out, or never will be.
         self._finished = False
@@ -312,11 +314,12 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers = HTTPHeaders(headers)
         head = self._format_head(start_line, headers)
         self._response_started = True
-        if chunk and len(chunk) > CHUNK_SIZE:  # to copy it would cost more than a send
+        body = self._format_chunk(chunk) if chunk else b""
+        if len(body) > MAX_JOINED_CHUNK:
             self._write(head)
-            return self._write(self._format_chunk(chunk))
+            return self._write(body)
         # One send for both, where two would be two packets and two syscalls.
-        return self._write(head + self._format_chunk(chunk) if chunk else head)
+        return self._write(head + body)
 
     def write(self, chunk: bytes) -> Future[None]:
         """Write a piece of the body; the Future is done when it has left the stream's buffer.
@@ -404,10 +407,11 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _write(self, data: bytes) -> Future[None]:
         future: Future[None]
         # The next request is here already: whoever asks in advance gets the answers together, in
-        # one send on the next turn.  Not many of them, since nobody waits for these to leave.
+        # one send.  Not many bytes of them, since nobody waits for these to leave.
         self._held = (
-            self._read_finished and not self._disconnect_on_finish and self.stream.may_hold()
-        )
+            self._read_finished and not self._disconnect_on_finish
+            and self.stream.may_hold(len(data))
+        )  # fmt: skip
         try:
             future = (self.stream.write_soon if self._held else self.stream.write)(data)
         except StreamClosedError as error:

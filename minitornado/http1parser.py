@@ -128,8 +128,8 @@ def _parse_fields(fields: bytes) -> HTTPHeaders:
 
 
 # Most clients ask for one thing after the other, and say the same of themselves each time.
-# Bounded in number and bytes, since strangers choose both: a megabyte or so.
-MAX_SHORT_FIELDS = 2048
+# Bounded in number and length, since strangers choose both.
+MAX_SHORT_FIELDS = 2048  # bytes
 _parse_short_fields = functools.lru_cache(maxsize=256)(_parse_fields)
 
 

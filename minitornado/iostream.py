@@ -234,7 +234,10 @@ class BaseIOStream:
         return future
 
     def write_soon(self, data: Data) -> Future[None]:
-        """As `write`, but with the next write, or on the next turn: in one send with others."""
+        """As `write`, but with the next write, or on the next turn: in one send with others.
+
+        Only if `may_hold` says so.
+        """
         if self._closed:
             raise StreamClosedError(self.error)
         if not self._write_buffer:  # else somebody else sees to it already
@@ -243,7 +246,7 @@ class BaseIOStream:
             self._held = True
             self.io_loop.add_callback(self._flush)
         future: Future[None] = Future()
-        assert isinstance(self._write_buffer, bytearray), "write_soon() unless may_hold()"
+        assert isinstance(self._write_buffer, bytearray), "write_soon() only if may_hold()"
         self._write_buffer += data
         self._bytes_buffered += len(data)
         self._write_futures.append((self._bytes_buffered, future))
@@ -424,11 +427,17 @@ class BaseIOStream:
         """Tell whether bytes may be here that no read has taken, in our buffer or beneath."""
         return bool(self._read_buffer) or self._maybe_readable
 
-    def may_hold(self) -> bool:
-        """Tell whether a write may wait for others: there is more to read, and little to send."""
-        waiting = len(self._write_buffer)
-        return bool(self._read_buffer) and (
-            not waiting or (self._held and waiting < READ_CHUNK_SIZE)
+    def may_hold(self, size: int) -> bool:
+        """Tell whether `size` bytes may be written soon, instead of now.
+
+        That is: there is more to be read, whose answer they can wait for; the kernel has refused
+        nothing; and together with what waits they are no more than one piece.
+        """
+        return (
+            bool(self._read_buffer)
+            and (self._held or not self._write_buffer)
+            and len(self._write_buffer) + size <= WRITE_CHUNK_SIZE
+            and self.max_write_buffer_size is None  # which `write` enforces
         )
 
     def _close_if_idle(self) -> None:

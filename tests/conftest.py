@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from doubles import FakePoller, LogWatch, deadline, fake_loop, open_fds
@@ -52,6 +54,18 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("deadline")
     with deadline(marker.args[0] if marker else DEADLINE, item.nodeid):
         return (yield)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium, driven by Playwright.  Whoever asks for it skips where it is missing."""
+    from minitornado.classroom import browser  # with Jupyter's packages, which few tests need
+
+    playwright: Any = importlib.import_module("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        opened = browser.launch(driver)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Optional: without Chromium or Playwright these are skipped, and say what to inst
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,23 +20,12 @@ pytestmark = [
     pytest.mark.skipif(bool(browser.what_is_missing()), reason=browser.what_is_missing() or "-"),
 ]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("book")
     write(Book().files(), folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright: Any = importlib.import_module("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=browser._find_browser(), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ elsewhere, no script fails, and it can be read on a light and on a dark page.
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,17 +21,6 @@ pytestmark = [
     pytest.mark.deadline(120),
     pytest.mark.skipif(bool(browser.what_is_missing()), reason=browser.what_is_missing() or "-"),
 ]
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright: Any = importlib.import_module("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=browser._find_browser(), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

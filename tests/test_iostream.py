@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -483,6 +483,34 @@ def test_what_is_written_soon_leaves_with_the_next_write_or_on_the_next_turn(scr
     assert (stream.sent, scripted.wanted) == (b"abcdefg", WRITE)
     scripted.tell(WRITE)
     assert (stream.sent, stream.writing()) == (b"abcdefgh", False)
+
+
+def test_a_write_may_wait_for_others_only_while_they_are_few_and_more_is_to_be_read(fake: Fake):
+    stream = Scripted(fake).stream
+    assert not stream.may_hold(1)
+    stream._read_buffer += b"the next request"
+    assert stream.may_hold(iostream.WRITE_CHUNK_SIZE)
+    assert not stream.may_hold(iostream.WRITE_CHUNK_SIZE + 1)
+    stream.write_soon(b"ab")
+    assert stream.may_hold(iostream.WRITE_CHUNK_SIZE - 2)
+    assert not stream.may_hold(iostream.WRITE_CHUNK_SIZE - 1)
+    stream.writes += [1]
+    stream.write(b"cd")  # the kernel takes a byte: from now on it says when
+    assert stream.writing()
+    assert not stream.may_hold(1)
+    limited = Scripted(fake, max_write_buffer_size=100).stream
+    limited._read_buffer += b"the next request"
+    assert not limited.may_hold(1)
+
+
+def test_the_queue_of_writes_is_made_when_a_write_must_wait(scripted: Scripted):
+    assert sys.getsizeof(deque()) > 600  # for each of 10,000 idle connections
+    stream = scripted.stream
+    stream.write(b"abc")
+    assert "_write_futures" not in vars(stream)
+    stream.writes += [0]
+    stream.write(b"def")
+    assert len(vars(stream)["_write_futures"]) == 1
 
 
 def test_what_is_written_soon_is_not_lost_when_the_stream_is_closed_before(scripted: Scripted):

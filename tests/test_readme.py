@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from minitornado.http1connection import REQUESTS_A_TURN
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && "
@@ -133,3 +135,7 @@ def test_the_map_leads_somewhere() -> None:
 def test_every_module_of_the_stack_is_on_the_map() -> None:
     ours = {p.stem for p in (ROOT / "minitornado").glob("*.py")} - {"__init__", "__main__"}
     assert {name for name in ours if f"(minitornado/{name}.py)" not in TEXT} <= {"log", "util"}
+
+
+def test_the_requests_a_turn_that_it_names_are_the_connections_own() -> None:
+    assert f"a turn for others after every {REQUESTS_A_TURN}th request" in TEXT

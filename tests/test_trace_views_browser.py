@@ -6,7 +6,6 @@ steppers on one page do not disturb each other, and the picture is drawn as larg
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,6 @@ pytestmark = [
     pytest.mark.deadline(120),
     pytest.mark.skipif(bool(browser.what_is_missing()), reason=browser.what_is_missing() or "-"),
 ]
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright: Any = importlib.import_module("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=browser._find_browser(), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

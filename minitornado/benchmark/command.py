@@ -29,8 +29,8 @@ SPARE_FDS = 500  # beside the idle connections: the load's, the interpreter's
 
 EXAMPLES = """\
 examples:
-  python -m minitornado benchmark                     all of it: twelve minutes
-  python -m minitornado benchmark --quick             beside Tornado alone: one minute
+  python -m minitornado benchmark                     all of it, in 5 rounds
+  python -m minitornado benchmark --quick             beside Tornado alone, in 2 rounds
   python -m minitornado benchmark --workloads hello,close --peers minitornado,tornado,aiohttp
   python -m minitornado benchmark --reasons           where the microseconds go
   python -m minitornado benchmark --show              what the README's figures are made of"""

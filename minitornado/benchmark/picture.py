@@ -77,7 +77,7 @@ def alt(results: Results) -> str:
         if (told := ratio(results, work.name, OURS, figure.key))
     ]  # fmt: skip
     return (
-        f"CPU time as a ratio to Tornado's, {len(found)} workloads: minitornado needs "
+        f"CPU time as a ratio to Tornado's, {len(found)} figures: minitornado needs "
         f"{number(min(found))} to {number(max(found))} times less"
     )
 

@@ -70,5 +70,5 @@ def _where(results: Results) -> str:
         f"{machine['cpu']}, {machine['cores']} cores ({pinned}), "
         f"Linux {machine['kernel']}, {machine['python']}, {versions}; "
         f"load average {min(results['load_averages']):g} to {max(results['load_averages']):g}, "
-        "of which the benchmark itself is 1 to 2."
+        "the benchmark's own included."
     )

@@ -64,6 +64,14 @@ def what_is_missing() -> str:
     return f"To see the notebooks in a browser, install {' and '.join(missing)}."
 
 
+def launch(driver: Any) -> Any:
+    """Start a headless Chromium by `driver`, a Playwright."""
+    # As root, in a container, Chromium refuses to start with its sandbox; the others keep it from
+    # asking for what is not of the page.
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    return driver.chromium.launch(executable_path=_find_browser(), args=flags)
+
+
 def visit_all(notebooks: Sequence[Notebook], screenshots: Path) -> list[Visit]:
     """Open each of `notebooks` in one JupyterLab; three PNG files each go to `screenshots`."""
     with laboratory() as visit:
@@ -80,10 +88,7 @@ def laboratory() -> Iterator[Callable[[Notebook, Path | None], Visit]]:
     with tempfile.TemporaryDirectory(prefix="mt-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with _jupyterlab(folder) as (address, token), playwright.sync_playwright() as driver:
-            # As root, in a container, Chromium refuses to start with its sandbox.
-            browser = driver.chromium.launch(
-                executable_path=_find_browser(), args=["--no-sandbox"]
-            )
+            browser = launch(driver)
 
             def visit(notebook: Notebook, screenshots: Path | None) -> Visit:
                 copy = shutil.copy(notebook.target, folder)

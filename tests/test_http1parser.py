@@ -1,0 +1,83 @@
+"""http1parser: caches share nothing; pending reads of heads and chunks end where they say.
+
+What is refused, and why, is in tests/wire, where a real server says so.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from minitornado import http1parser
+from minitornado.http1parser import MAX_CHUNK_LINE, ReadChunks, ReadLines, parse_head
+from minitornado.httputil import HTTPInputError
+
+HEAD = b"GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\nX: 2\r\n\r\n"
+
+
+def test_each_request_has_headers_of_its_own_although_their_lines_have_come_before():
+    for _ in range(3):
+        headers = parse_head(HEAD)[1]
+        assert list(headers.get_all()) == [("Host", "h"), ("X", "1"), ("X", "2")]
+        headers["Host"] = "changed"
+        headers.add("X", "3")
+        del headers["X"]
+
+
+def test_heads_that_are_kept_are_bounded_in_number_and_length():
+    cache = http1parser._parse_short_fields
+    cache.cache_clear()
+    long = b"X: " + b"x" * http1parser.MAX_SHORT_FIELDS
+    parse_head(HEAD[:-2] + long + b"\r\n\r\n")
+    assert cache.cache_info().currsize == 0
+    for number in range(1000):
+        parse_head(b"GET / HTTP/1.1\r\nHost: h%d\r\n\r\n" % number)
+    assert 0 < cache.cache_info().currsize <= 256
+
+
+@pytest.mark.parametrize("cut", range(1, len(HEAD)))
+def test_an_end_that_is_cut_in_two_is_found(cut: int):
+    read = ReadLines(b"\r\n\r\n", 100)
+    assert read.find_end(bytearray(HEAD[:cut]), closed=False) is None
+    assert read.seen == cut
+    assert read.find_end(bytearray(HEAD + b"more"), closed=False) == len(HEAD)
+
+
+def test_a_head_ends_at_its_limit_and_where_lf_alone_ends_it():
+    assert ReadLines(b"\r\n\r\n", len(HEAD)).find_end(bytearray(HEAD), False) == len(HEAD)
+    assert ReadLines(b"\r\n\r\n", len(HEAD) - 1).find_end(bytearray(HEAD), False) == len(HEAD) - 1
+    by_hand = bytearray(b"GET / HTTP/1.1\n\n")
+    assert ReadLines(b"\r\n\r\n", 100).find_end(by_hand, False) == len(by_hand)
+
+
+def chunks(data: bytes, limit: int = 10) -> tuple[int | None, list[bytes], int | None]:
+    read = ReadChunks(limit)
+    return read.find_end(bytearray(data), closed=False), read.pieces, read.size
+
+
+@pytest.mark.parametrize(("data", "found"), [
+    (b"", (None, [], None)),
+    (b"2", (None, [], None)),
+    (b"2\r\na", (None, [], None)),  # told whole
+    (b"2\r\nab\r", (None, [], None)),
+    (b"2\r\nab\r\n", (7, [b"ab"], None)),
+    (b"2\r\nab\r\n3\r\nc", (7, [b"ab"], None)),
+    (b"5\r\n12345\r\n5\r\n67890\r\n1\r\na\r\n", (20, [b"12345", b"67890"], None)),  # that is 10
+    (b"2\r\nab\r\nb\r\n", (7, [b"ab"], None)),
+    (b"b\r\n", (3, [], 11)),  # larger than the limit: to be read by itself
+    (b"2\r\nab\r\n0\r\nX: y", (10, [b"ab"], 0)),
+    (b"0\r\n", (3, [], 0)),
+])  # fmt: skip
+def test_chunks_that_are_here_are_taken_together(
+    data: bytes, found: tuple[int | None, list[bytes], int | None]
+):
+    assert chunks(data) == found
+
+
+@pytest.mark.parametrize(("data", "words"), [
+    (b"2\r\nabc\r\n", "longer or shorter"),
+    (b"2\r\nab\r\n+1\r\n", "malformed chunk size"),
+    (b"2\r\nab\r\n" + b"1" * MAX_CHUNK_LINE, "too long"),
+])  # fmt: skip
+def test_a_chunk_that_is_none_is_refused(data: bytes, words: str):
+    with pytest.raises(HTTPInputError, match=words):
+        chunks(data)
