@@ -7,16 +7,21 @@ right answers out of a real server.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
+import itertools
 import json
 import os
 import re
 import resource
+import runpy
 import signal
+import socket
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +29,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from minitornado import cli
-from minitornado.benchmark import growth, picture, readme, reasons, report, results, workloads
+from minitornado import cli, gen, http1parser, httputil
+from minitornado.benchmark import (
+    growth,
+    picture,
+    readme,
+    reasons,
+    report,
+    results,
+    tricks,
+    workloads,
+)
 from minitornado.benchmark.bench import Bench
 from minitornado.benchmark.load import (
     Ask,
@@ -45,6 +59,12 @@ from minitornado.benchmark.session import Session
 from minitornado.benchmark.workloads import WORKLOADS
 from minitornado.classroom.palette import PALETTE
 from minitornado.cli.output import Complaint
+from minitornado.concurrent import Future
+from minitornado.http1connection import HTTP1Connection
+from minitornado.httpserver import HTTPServer
+from minitornado.ioloop import IOLoop
+from minitornado.iostream import IOStream
+from minitornado.netutil import bind_sockets
 
 pytestmark = pytest.mark.deadline(60)
 
@@ -125,6 +145,48 @@ def test_the_shares_of_the_layers_add_up_to_the_whole() -> None:
     assert "kernel takes 40 %" in text and "1 recvfrom, 0.05 epoll_wait" in text
     for step in reasons.STEPS:
         assert step.layer in text
+
+
+def test_the_largest_share_is_told_with_the_machine_that_it_was_measured_on(
+    canned: dict[str, Any],
+) -> None:
+    # Of nine rows, the sixth adds most; the others have higher figures, and add less.
+    added = [2.0, 1.0, 1.0, 1.0, 1.0, 10.0, 1.0, 1.0, 2.0]
+    sums = itertools.accumulate(added)
+    ladder = {
+        step.name: {"cpu": [total, total]} for step, total in zip(reasons.STEPS, sums, strict=True)
+    }
+    told = reasons.sentence({**canned, "reasons": {"ladder": ladder}})
+    assert told == (
+        f"The largest share: {reasons.STEPS[5].layer}, 50 %. "
+        "Measured with CPython 3.11, on 2 cores of a CPU."
+    )
+
+
+@pytest.fixture
+def played(canned: dict[str, Any]) -> dict[str, Any]:
+    """Tricks that take half, and a collector that makes no difference but noise."""
+    peers = {peer.name: figures([10.0, 40.0]) for peer in tricks.peers()}
+    peers[OURS] = figures([20.0, 80.0])
+    peers["no-collector"] = figures([16.0, 100.0])
+    calls = {name: {"python": 50.0, "c": 38.9} for name in peers}
+    calls[OURS] = {"python": 60.0, "c": 40.2}
+    calls["no-collector"] = {"python": 60.0, "c": 40.1}
+    return {**canned, "tricks": {"peers": peers, "calls": calls}}
+
+
+def test_tricks_are_set_against_the_stack_as_it_is_round_by_round(played: dict[str, Any]) -> None:
+    text = shown(tricks.table(played), 80)
+    assert re.search(r"minitornado as it is +50 +1 +100 *\n", text)
+    assert re.search(r"no asserts +25 +2 +-11 *\n", text)
+    assert re.search(r"no garbage collector +58 +1.02 \[0.8-1.25\] +0 *\n", text)
+    assert re.search(r"all of them together +25 +2 +-11 *\n", text)
+    words = " ".join(text.split())
+    for trick in tricks.TRICKS:  # each has both its sentences, and all of them
+        assert f"{trick.does} Why not: {trick.left_out}" in words
+        assert all(re.fullmatch(r"[^…]+\.", told) for told in (trick.does, trick.left_out))
+    section = readme.section(played)
+    assert "| no garbage collector | 1.02 (0.8 to 1.25) | It is the program's to say," in section
 
 
 # ---- the load ----
@@ -260,6 +322,142 @@ def test_every_step_of_the_ladder_is_a_server(step: str) -> None:
     (peer,) = (peer for peer in reasons.peers() if peer.name == step)
     with serving(peer.command(sys.executable), Cores().server) as server:
         check(server.port, get())
+
+
+# ---- the tricks that were left out ----
+
+
+@pytest.mark.parametrize("peer", tricks.peers()[1:], ids=lambda peer: peer.name)
+def test_a_server_with_tricks_answers_as_one_without(peer: Peer) -> None:
+    with serving(peer.command(sys.executable), Cores().server) as server:
+        check(server.port, get())
+        check(server.port, Ask(get().data * 40, times=40))
+        check(server.port, post("/echo", b"abc", b"abc", chunk=2))
+        check(server.port, get(fields="Connection: close\r\n", keep_alive=False))
+        check(server.port, get())
+        words = Path(f"/proc/{server.pid}/cmdline").read_bytes().split(b"\0")
+        assert (b"-O" in words) == (peer.name in ("no-asserts", "together"))
+
+
+PLAYED = runpy.run_path(str(PROGRAMS / "tricks.py"))["TRICKS"]
+OK = httputil.ResponseStartLine("HTTP/1.1", 200, "OK")
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def two_requests() -> list[Any]:
+    """Two on one connection, the second asked when the first is answered; their connections."""
+    seen: list[Any] = []
+
+    def hello(request: Any) -> None:
+        seen.append(request.connection)
+        fields = httputil.HTTPHeaders({"Content-Length": "5"})
+        request.connection.write_headers(OK, fields, b"hello")
+        request.connection.finish()
+
+    async def ask() -> None:
+        client: Any = IOStream(socket.create_connection(sockets[0].getsockname()))
+        for _ in range(2):
+            await client.write(GET)
+            assert (await client.read_until(b"hello")).startswith(b"HTTP/1.1 200 OK\r\n")
+        client.close()
+
+    loop = IOLoop(make_current=False)
+    server = HTTPServer(hello, io_loop=loop)
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    try:
+        loop.run_sync(ask, timeout=10)
+    finally:
+        loop.close(all_fds=True)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("trick", "replaced"),
+    [
+        ("head-by-bytes", {"parse_head"}),
+        ("answer-by-fields", {"_format_head"}),
+        ("resumed-at-once", {"add_future"}),
+        ("exchange-reused", {"HTTP1Connection"}),
+    ],
+)
+def test_what_a_trick_replaces_is_what_the_stack_calls(
+    trick: str, replaced: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: Counter[str] = Counter()
+
+    def put(owner: Any, name: str, new: Any) -> None:
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            called[name] += 1
+            return new(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    PLAYED[trick](put)
+    first, second = two_requests()
+    assert {name for name, times in called.items() if times >= 2} == replaced
+    # Why it is left out: what writes too late, writes to the next one who asks.
+    assert (first is second) == (trick == "exchange-reused")
+
+
+def test_what_is_kept_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two equal requests within a second, the second is neither parsed nor formatted."""
+    made = Counter[str]()
+
+    def count(owner: Any, name: str) -> None:
+        make = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args: (made.update([name]), make(*args))[1])
+
+    count(http1parser, "parse_head")
+    count(HTTP1Connection, "_format_head")
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    two_requests()
+    assert made == {"parse_head": 2, "_format_head": 2}
+    made.clear()
+    for trick in ("head-by-bytes", "answer-by-fields"):
+        PLAYED[trick](monkeypatch.setattr)
+    two_requests()
+    assert made == {"parse_head": 1, "_format_head": 1}
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_coroutine_resumed_at_once_goes_on_within_set_result(
+    at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if at_once:
+        PLAYED["resumed-at-once"](monkeypatch.setattr)
+    future: Future[None] = Future()
+    order = []
+
+    async def waits() -> None:
+        await future
+        order.append("goes on")
+
+    async def run() -> None:
+        waiting = gen.convert_yielded(waits())
+        future.set_result(None)
+        order.append("set_result has returned")
+        await waiting
+
+    loop = IOLoop(make_current=False)
+    loop.run_sync(run, timeout=10)
+    loop.close()
+    expected = ["goes on", "set_result has returned"]
+    assert order == (expected if at_once else expected[::-1])
+
+
+def test_without_a_collector_none_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gc, "disable", lambda: off.append(True))
+    off: list[bool] = []
+    PLAYED["no-collector"](monkeypatch.setattr)
+    assert off == [True]
+
+
+def test_a_trick_changes_what_a_request_calls() -> None:
+    plain, cached = (
+        bench().run("counted.py", "whole", *names)["python"] for names in ([], ["head-by-bytes"])
+    )
+    assert plain["http1parser.parse_head"] == 1 and "http1parser.parse_head" not in cached
 
 
 def test_rounds_are_interleaved_and_their_figures_kept_in_order() -> None:
@@ -435,8 +633,9 @@ def test_misuse_gets_a_sentence(
 def test_it_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["benchmark", "--list"]) == 0
     out = capsys.readouterr().out
-    for name in (*WORKLOADS, *PEERS):
+    for name in (*WORKLOADS, *PEERS, *PLAYED):
         assert name in out
+    assert list(PLAYED) == [trick.name for trick in tricks.TRICKS]
 
 
 def test_every_package_of_a_peer_has_a_version() -> None:
@@ -463,6 +662,9 @@ def test_the_committed_results_are_complete(committed: dict[str, Any]) -> None:
             for figure in work.figures:
                 assert len(figures[figure.key]) == min(rounds, work.most_rounds)
     assert list(committed["reasons"]["ladder"]) == [step.name for step in reasons.STEPS]
+    played = {peer.name for peer in tricks.peers()}
+    assert set(committed["tricks"]["peers"]) == set(committed["tricks"]["calls"]) == played
+    assert all(len(it["cpu"]) == rounds for it in committed["tricks"]["peers"].values())
     for name, row in growth.GROWTHS.items():
         assert committed["growth"][name]["sizes"] == list(row.sizes)
     assert shown(report.goals_table(committed)).count("\n") > len(WORKLOADS)

@@ -19,7 +19,8 @@ from doubles import open_fds
 from notebook_form import Book, check_picture, plain
 
 from minitornado import gen
-from minitornado.classroom import nb12, ran
+from minitornado.benchmark import reasons, results
+from minitornado.classroom import nb12, ran, show
 from minitornado.classroom.browser import _find_browser, what_is_missing
 from minitornado.classroom.nb12 import pictures, real, scenarios
 from minitornado.classroom.real import ask
@@ -153,6 +154,19 @@ def test_the_picture_says_in_its_twin_what_it_says_and_fits(monkeypatch):
     svg, _alt, _text = check_picture(pictures, nb12.way, monkeypatch)
     for x in re.findall(r'<text x="([\d.]+)"', svg):
         assert float(x) < 860
+
+
+# ---- what it costs ----
+
+
+def test_the_page_of_reasons_is_that_of_the_committed_results():
+    measured = results.load()
+    _html, text = show.render(reasons.table(measured))
+    assert text in map(plain, BOOK.outputs)
+    assert reasons.sentence(measured) in "\n".join(map(plain, BOOK.outputs))
+    # A run of the benchmark makes other figures: none is typed.
+    [section] = re.findall(r"^## What it costs\n(.*?)^## ", BOOK.prose, re.MULTILINE | re.DOTALL)
+    assert not re.search(r"\d", section)
 
 
 # ---- the real one, and a real browser ----

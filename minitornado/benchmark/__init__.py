@@ -8,6 +8,7 @@
                                                               │
         workloads.py          what is measured, and the goals ┤
         reasons.py            where the microseconds go       ├──> {figure: values}
+        tricks.py             what was left out, and why      │        │
         growth.py             what one more costs             ┘        │
                                                                        ▼
         report.py (tables)  picture.py (SVG)  readme.py <──────── results.py (JSON)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitornado.cli.output import PROGRAM, Complaint, console, reason_of
 
-from . import growth, reasons, report, results
+from . import growth, reasons, report, results, tricks
 from .bench import Workload
 from .load import NO_WRK, find_wrk
 from .measure import Cores, machine, many_fds
@@ -27,12 +27,21 @@ if TYPE_CHECKING:
 IDLE, IDLE_QUICK = 10_000, 1000
 SPARE_FDS = 500  # beside the idle connections: the load's, the interpreter's
 
+# Beside the workloads: each an option, a method of Session and a key of the results; how it is
+# shown, and what must be possible.
+PAGES = {
+    "reasons": (reasons.table, [reasons.LADDER]),
+    "tricks": (tricks.table, [tricks.WORKLOAD]),
+    "growth": (growth.table, []),
+}
+
 EXAMPLES = """\
 examples:
   python -m minitornado benchmark                     all of it, in 5 rounds
   python -m minitornado benchmark --quick             beside Tornado alone, in 2 rounds
   python -m minitornado benchmark --workloads hello,close --peers minitornado,tornado,aiohttp
   python -m minitornado benchmark --reasons           where the microseconds go
+  python -m minitornado benchmark --tricks            what was left out, and what it would buy
   python -m minitornado benchmark --show              what the README's figures are made of"""
 
 
@@ -44,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for workload in WORKLOADS.values():
             screen.print(f"{workload.name:18}{workload.title}", markup=False, soft_wrap=True)
         screen.print(f"peers: {', '.join(PEERS)}", markup=False, soft_wrap=True)
+        left_out = ", ".join(trick.name for trick in tricks.TRICKS)
+        screen.print(f"tricks: {left_out}", markup=False, soft_wrap=True)
         return 0
     if options.show:
         for table in report.tables(_loaded(options.show)):
@@ -79,20 +90,18 @@ def _measure(options: argparse.Namespace, screen: Console, idle: int) -> None:
     turns = sum(len(takers(workload, peers)) * min(session.rounds, workload.most_rounds)
                 for workload in chosen)  # fmt: skip
     turns += session.rounds * len(reasons.STEPS) * options.reasons
+    turns += session.rounds * len(tricks.peers()) * options.tricks
     turns += session.growth_rounds() * 4 * len(growth.GROWTHS) * options.growth
     with cores.load_here(), _progress(screen, turns) as session.step:
         for workload in chosen:
             found["workloads"][workload.name] = session.workload(workload, peers)
             _keep(found, options)
             screen.print(report.workload_table(found, workload))
-        if options.reasons and _possible([reasons.LADDER], wrk):
-            found["reasons"] = session.reasons()
-            _keep(found, options)
-            screen.print(reasons.table(found))
-        if options.growth:
-            found["growth"] = session.growth(list(growth.GROWTHS))
-            _keep(found, options)
-            screen.print(growth.table(found))
+        for name, (table, needed) in PAGES.items():
+            if getattr(options, name) and _possible(needed, wrk) == needed:
+                found[name] = getattr(session, name)()
+                _keep(found, options)
+                screen.print(table(found))
     if chosen:
         screen.print(report.goals_table(found))
 
@@ -156,10 +165,9 @@ def _progress(screen: Console, total: int) -> Iterator[Callable[[str], None]]:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = _make_parser().parse_args(arguments)
-    everything = not (options.workloads or options.reasons or options.growth)
-    if everything:
+    if not (options.workloads or any(getattr(options, name) for name in PAGES)):  # everything
         options.workloads = list(WORKLOADS)
-        options.reasons = options.growth = not options.quick
+        options.reasons = options.tricks = options.growth = not options.quick
     options.workloads = options.workloads or []
     options.peers = options.peers or ([OURS, REFERENCE] if options.quick else list(PEERS))
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -180,6 +188,7 @@ def _make_parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true",
         help="beside Tornado alone, in two rounds, among 1,000 idle connections")  # fmt: skip
     add("--reasons", action="store_true", help="where a request's microseconds go, layer by layer")
+    add("--tricks", action="store_true", help="what the tricks that were left out would buy")
     add("--growth", action="store_true", help="what one more costs when there are many")
     add("--output", type=Path, metavar="FILE", help="write the results to FILE, as JSON")
     add("--show", type=Path, metavar="FILE", nargs="?", const=results.COMMITTED,

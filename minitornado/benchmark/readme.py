@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import picture
+from . import picture, tricks
 from .bench import Figure
 from .peers import OURS, PEERS, REFERENCE
 from .report import goals, number
@@ -23,6 +23,7 @@ def section(results: Results) -> str:
         "",
         *_absolute(results),
         "",
+        *_tricks(results),
         _where(results),
         "",
     ])  # fmt: skip
@@ -59,6 +60,17 @@ def _absolute(results: Results) -> Iterator[str]:
             cells = [f"{number(own.median)} {figure.unit}".rstrip() if own else ""
                      for own in (ours, theirs)]  # fmt: skip
             yield f"| {work.title}: {figure.label} | {' | '.join(cells)} | {figure.goal()} |"
+
+
+def _tricks(results: Results) -> Iterator[str]:
+    """What was left out though it may be faster, if that was measured."""
+    if "tricks" in results:
+        yield "| left out, with hello over keep-alive | times less than minitornado | why |"
+        yield "|---|---|---|"
+        for trick, found, _calls in tricks.rows(results):
+            spread = f"{number(found.median)} ({number(found.least)} to {number(found.most)})"
+            yield f"| {trick.title} | {spread} | {trick.left_out} |"
+        yield ""
 
 
 def _where(results: Results) -> str:

@@ -95,6 +95,19 @@ def shares(ladder: Mapping[str, Mapping[str, list[float]]]) -> dict[str, list[fl
     return found
 
 
+def sentence(results: Results) -> str:
+    """Which layer has the largest share, and where that was measured."""
+    ladder = results["reasons"]["ladder"]
+    medians = {name: statistics.median(own) for name, own in shares(ladder).items()}
+    largest = max(STEPS, key=lambda step: medians[step.name])
+    share = medians[largest.name] / statistics.median(ladder["whole"]["cpu"])
+    machine = results["machine"]
+    return (
+        f"The largest share: {largest.layer}, {100 * share:.0f} %. "
+        f"Measured with {machine['python']}, on {machine['cores']} cores of {machine['cpu']}."
+    )
+
+
 def table(results: Results) -> Table:
     """The page: a line a layer, from the kernel up, and their sum."""
     ladder, calls = results["reasons"]["ladder"], results["reasons"]["calls"]

@@ -97,11 +97,11 @@ def goals(results: Results) -> Iterator[tuple[Workload, Figure]]:
 
 def tables(results: Results) -> Iterator[RenderableType]:
     """All that a run has found."""
-    from . import growth, reasons  # they draw with this module
+    from . import growth, reasons, tricks  # they draw with this module
 
     for name in results["workloads"]:
         yield workload_table(results, WORKLOADS[name])
-    for name, module in (("reasons", reasons), ("growth", growth)):
+    for name, module in (("reasons", reasons), ("tricks", tricks), ("growth", growth)):
         if name in results:
             yield module.table(results)
     if results["workloads"]:

@@ -2,7 +2,7 @@
 
     {"machine": {…}, "versions": {…}, "settings": {…}, "load_averages": [before, …, after],
      "workloads": {name: {peer: {figure: [value, one a round]}}},
-     "reasons": …, "growth": …}
+     "reasons": …, "tricks": …, "growth": …}
 """
 
 from __future__ import annotations

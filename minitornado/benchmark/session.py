@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from minitornado.cli.output import Complaint
 
-from . import counts, growth, reasons
+from . import counts, growth, reasons, tricks
 from .bench import Bench, Workload
 from .load import WrongAnswer, get
 from .measure import Cores
@@ -51,11 +51,17 @@ class Session:
             "syscalls": counts.syscalls(ours.peer.command(self.python), get()),
         }
 
-    def growth(self, names: Sequence[str]) -> dict[str, Any]:
+    def tricks(self) -> dict[str, Any]:
+        """Measure what the tricks that were left out would buy, and count the calls."""
+        return {
+            "peers": self.workload(tricks.WORKLOAD, tricks.peers()),
+            "calls": tricks.counted(self.bench(PEERS[OURS])),
+        }
+
+    def growth(self) -> dict[str, Any]:
         """Measure each of the growths at its four sizes."""
         found: dict[str, Any] = {}
-        for name in names:
-            row = growth.GROWTHS[name]
+        for name, row in growth.GROWTHS.items():
             costs: list[list[float]] = [[] for _ in row.sizes]
             for number in range(self.growth_rounds()):
                 for kept, size in zip(costs, row.sizes, strict=True):

@@ -385,6 +385,34 @@ nb12.beside_tornado()
 # not be run, as notebook 11 shows.)
 
 # %% [markdown]
+# ## What it costs
+#
+# You have seen it slowly. At full speed, where does the time of one request go? A notebook is no
+# place to measure that, so this page comes from the benchmark of the project, and tells of the
+# machine that is named below it.
+#
+# Behind each row stands a server of its own. From row to row it does one thing more, and the row
+# says what that adds, up to the real server at the end. A layer that saves others work is credited
+# with it, so a share can even lie below zero.
+
+# %%
+from minitornado.benchmark import reasons, results
+from minitornado.classroom.show import show
+
+measured = results.load()
+show(reasons.table(measured))
+print(reasons.sentence(measured))
+
+# %% [markdown]
+# To measure your own machine: `python -m minitornado benchmark --reasons` (it needs `wrk`, which
+# does the asking). With `--tricks` it plays tricks that were left out, and says what each would
+# have bought.
+
+# %% tags=["check"]
+steps = [step.name for step in reasons.STEPS]
+assert list(measured["reasons"]["ladder"]) == steps and steps[-1] == "whole"
+
+# %% [markdown]
 # ## Build
 #
 # If you have not written them yet, these are the pieces of today's chain:

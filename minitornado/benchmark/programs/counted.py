@@ -1,7 +1,8 @@
 """Counts what a hello request over keep-alive calls: `counted.py minitornado|tornado|STEP`.
 
 STEP is one of ladder.py, or `whole`: minitornado with an application that makes the fields of its
-answer anew each time, where the others have them ready.
+answer anew each time, where the others have them ready.  A further argument
+names tricks to be played before, see tricks.py.
 
 Client and server share a thread, and take turns, so that every run counts the same: all clients
 send, the server answers all of them, with a profiler on; then all read, with the profiler off.
@@ -19,6 +20,8 @@ from typing import Any
 CLIENTS, BATCHES, WARM_UP = 20, 25, 5
 REQUEST = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
+if sys.argv[2:]:
+    import_module("tricks").play(sys.argv[2])
 name = sys.argv[1]
 package = name if name in ("minitornado", "tornado") else "minitornado"
 httputil: Any = import_module(f"{package}.httputil")
