@@ -360,6 +360,7 @@ def two_requests() -> list[Any]:
             await client.write(GET)
             assert (await client.read_until(b"hello")).startswith(b"HTTP/1.1 200 OK\r\n")
         client.close()
+        await server.close_all_connections()
 
     loop = IOLoop(make_current=False)
     server = HTTPServer(hello, io_loop=loop)
@@ -453,11 +454,21 @@ def test_without_a_collector_none_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert off == [True]
 
 
-def test_a_trick_changes_what_a_request_calls() -> None:
-    plain, cached = (
-        bench().run("counted.py", "whole", *names)["python"] for names in ([], ["head-by-bytes"])
-    )
-    assert plain["http1parser.parse_head"] == 1 and "http1parser.parse_head" not in cached
+@pytest.mark.usefixtures("no_wrk")
+def test_tricks_are_measured_and_counted_beside_the_stack_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tricks, "TRICKS", tricks.TRICKS[:1])
+    steps: list[str] = []
+    session = Session(sys.executable, Cores(), None, rounds=1, idle=1, step=steps.append)
+    found = session.tricks()
+    names = [OURS, "head-by-bytes", "together"]
+    assert len(steps) == len(tricks.peers()) == 3  # what the progress bar counts
+    assert list(found["peers"]) == list(found["calls"]) == names
+    assert [it["cpu"] for it in found["peers"].values()] == [[1.0]] * 3
+    plain, cached, together = (it["python"] + it["c"] for it in found["calls"].values())
+    assert cached == together < plain - 1
+    assert all(more.startswith("-") for _, _, more in tricks.rows({"tricks": found}))
 
 
 def test_rounds_are_interleaved_and_their_figures_kept_in_order() -> None:
