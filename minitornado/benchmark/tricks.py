@@ -51,6 +51,10 @@ TRICKS = (
           "An HTTP1Connection is made as new for the next request, and not thrown away.",
           "An application that keeps its request, and writes too late, would write into the "
           "next one's answer."),
+    Trick("callbacks-alone", "callbacks in place of coroutines",
+          "A state machine reads the requests that have no body, and no coroutine.",
+          "Every wait would cut a function in two: what reads from the head of a request to its "
+          "end would be in pieces, and an error each piece's to catch."),
     Trick("no-collector", "no garbage collector",
           "gc.disable(): circles of objects are never looked for.",
           "It is the program's to say, not a library's: every circle that an application makes "

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from minitornado import http1connection, http1parser
-from minitornado.http1connection import HTTP1Connection
+from minitornado import gen, http1connection, http1parser
+from minitornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from minitornado.httpserver import HTTPServer
+from minitornado.httputil import HTTPInputError
 from minitornado.ioloop import IOLoop
+from minitornado.iostream import StreamClosedError
 
 Put = Callable[[Any, str, Any], None]
 
@@ -100,6 +102,98 @@ def exchange_reused(put: Put) -> None:
     put(HTTPServer, "on_close", on_close)
 
 
+class _Machine:
+    """What HTTP1ServerConnection's coroutines do, written as callbacks: for plain requests.
+
+    What has a body, ends the connection, or is refused, is put back, and left to them.
+    """
+
+    __slots__ = ("connection", "delegate", "future", "receiver", "served", "server_conn", "start")
+
+    def __init__(self, start: Any, server_conn: Any, delegate: Any) -> None:
+        self.start = start
+        self.server_conn = server_conn
+        self.delegate = delegate
+        self.served = 0
+
+    def ask(self) -> None:
+        conn, more = self.server_conn, True
+        while more:
+            self.connection = http1connection.HTTP1Connection(
+                conn.stream, False, conn.params, conn.context, conn._deadline
+            )
+            conn._exchange = self.connection
+            self.receiver = self.delegate.start_request(conn, self.connection)
+            conn._deadline.start(conn.params.header_timeout, self.connection._timed_out)
+            self.future = conn.stream.start_read(self.connection._head)
+            if not self.future.done():
+                return conn.stream.io_loop.add_future(self.future, self.go_on)  # type: ignore
+            more = self.answer()
+
+    def go_on(self, _done: Any) -> None:
+        if self.answer():
+            self.ask()
+
+    def answer(self) -> bool:
+        """The head is here; return whether the next may be asked for at once."""
+        conn, connection = self.server_conn, self.connection
+        conn._deadline.stop()
+        try:
+            data = self.future.result()
+            start_line, headers = http1parser.parse_head(data)
+            field = headers.fields.get
+            keep_alive, length = http1parser.framing(
+                start_line.version, field("Host"), field("Connection"),
+                field("Transfer-Encoding"), field("Content-Length"),
+            )  # fmt: skip
+            plain = keep_alive and length == 0 and not conn.params.no_keep_alive
+        except StreamClosedError:
+            self.start(conn, self.delegate)  # to do what is to be done at the end
+            return False
+        except HTTPInputError:
+            plain = False
+        if not plain or not data.endswith(b"\r\n\r\n") or conn.stream.closed():
+            conn.stream._read_buffer[:0] = data
+            self.start(conn, self.delegate)
+            return False
+        connection._request_start_line = start_line
+        return self.hand_over(start_line, headers)
+
+    def hand_over(self, start_line: Any, headers: Any) -> bool:
+        conn, connection = self.server_conn, self.connection
+        try:
+            self.receiver.headers_received(start_line, headers)
+            connection._read_finished = True
+            waiting = self.receiver.finish()
+            if waiting is not None:
+                gen.convert_yielded(waiting).add_done_callback(connection._application_done)
+        except Exception as error:
+            connection._application_failed(error)
+        loop = conn.stream.io_loop
+        self.served += 1
+        if not connection._finished or connection._disconnect_on_finish:
+            loop.add_future(gen.convert_yielded(connection._end_exchange()), self.ended)
+        elif self.served % http1connection.REQUESTS_A_TURN == 0 and conn.stream.pending():
+            loop.add_callback(self.ask)
+        else:
+            return True
+        return False
+
+    def ended(self, _done: Any) -> None:
+        self.ask()
+
+
+def callbacks_alone(put: Put) -> None:
+    """A state machine reads requests, and no coroutine: those without a body, at least."""
+    start = HTTP1ServerConnection.start_serving
+
+    def start_serving(self: Any, delegate: Any) -> None:
+        self.stream.set_nodelay(True)
+        _Machine(start, self, delegate).ask()
+
+    put(HTTP1ServerConnection, "start_serving", start_serving)
+
+
 def no_collector(put: Put) -> None:
     """Circles of objects are never looked for."""
     gc.disable()
@@ -114,7 +208,8 @@ def no_asserts(put: Put) -> None:
 TRICKS = {
     trick.__name__.replace("_", "-"): trick
     for trick in (
-        head_by_bytes, answer_by_fields, resumed_at_once, exchange_reused, no_collector, no_asserts,
+        head_by_bytes, answer_by_fields, resumed_at_once, exchange_reused, callbacks_alone,
+        no_collector, no_asserts,
     )
 }  # fmt: skip
 
