@@ -501,7 +501,8 @@ def test_tricks_are_measured_and_counted_beside_the_stack_as_it_is(
     assert list(found["peers"]) == list(found["calls"]) == names
     assert [it["cpu"] for it in found["peers"].values()] == [[1.0]] * 3
     plain, cached, together = (it["python"] + it["c"] for it in found["calls"].values())
-    assert cached == together < plain - 1
+    assert cached == pytest.approx(together, abs=0.5)  # the date is written once a second
+    assert cached < plain - 1
     assert all(more.startswith("-") for _, _, more in tricks.rows({"tricks": found}))
 
 
