@@ -38,7 +38,7 @@ from .httputil import (
     ResponseStartLine,
 )
 from .ioloop import IOLoop
-from .iostream import BaseIOStream, StreamClosedError
+from .iostream import SENT, BaseIOStream, StreamClosedError
 from .log import app_log, gen_log
 
 CHUNK_SIZE = 64 * 1024  # bytes of a body handed to a delegate at once; as Tornado
@@ -193,13 +193,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             raise StreamClosedError(self.stream.error)
         if not data.endswith(b"\r\n\r\n"):
             raise _unfinished_head(data, self._head.limit)
-        start_line, headers = http1parser.parse_head(data)
+        start_line, headers, keep_alive, self._body_length = http1parser.parse_head(data)
         self._request_start_line = start_line
-        field = headers.fields.get
-        keep_alive, self._body_length = http1parser.framing(
-            start_line.version, field("Host"), field("Connection"), field("Transfer-Encoding"),
-            field("Content-Length"),
-        )  # fmt: skip
         self._disconnect_on_finish = self.no_keep_alive or not keep_alive
         return start_line, headers
 
@@ -349,7 +344,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         if not self._read_finished:
             # The rest of the body would be taken for the next request.
             self._disconnect_on_finish = True
-        if self._held:  # as good as sent; else each would wait for its own send
+        # A held write is as good as sent; else each would wait for its own send.
+        if self._held or self._pending_write is SENT:
             return self._finish_request()
         assert self._pending_write is not None
         self._pending_write.add_done_callback(self._finish_request)

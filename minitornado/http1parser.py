@@ -1,7 +1,7 @@
 r"""What the bytes of HTTP/1.1 mean: heads, framing, chunk sizes.  Pure, and strict.
 
-    parse_head(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")  ->  start line, fields
-    framing(version, host, connection, coding, length)     ->  keep alive?, length of the body
+    parse_head(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")  ->  start line, fields, and what they decide:
+                                                           keep alive?, length of the body
     parse_chunk_size(b"1f\r\n")                            ->  31
 
 Where a message ends is decided here, and nowhere else.  Two who disagree about that, a proxy
@@ -102,29 +102,31 @@ class ReadChunks:
         return end or None
 
 
-def parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders]:
-    r"""Return start line and fields of a head, up to and including its empty line.
+def parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders, bool, int | None]:
+    r"""Return start line and fields of a head, up to and including its empty line, and `framing`.
 
-    >>> start_line, headers = parse_head(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
-    >>> start_line.path, headers["host"]
-    ('/hello', 'a')
+    >>> head = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    >>> start_line, headers, keep_alive, body_length = parse_head(head)
+    >>> start_line.path, headers["host"], keep_alive, body_length
+    ('/hello', 'a', False, 0)
     """
-    line, _, fields = data.partition(b"\r\n")
+    line, _, rest = data.partition(b"\r\n")
     start_line = parse_request_start_line(line.decode("latin-1"))
-    parse = _parse_short_fields if len(fields) <= MAX_SHORT_FIELDS else _parse_fields
-    headers = parse(fields).copy()
+    parse = _parse_short_fields if len(rest) <= MAX_SHORT_FIELDS else _parse_fields
+    headers, keep_alive, body_length = parse(start_line.version, rest)
+    headers = headers.copy()
     if not start_line.path.startswith("/"):
         start_line = _to_origin_form(start_line, headers)
-    return start_line, headers
+    return start_line, headers, keep_alive, body_length
 
 
-def _parse_fields(fields: bytes) -> HTTPHeaders:
-    """Return the fields of a head: all after its first line, up to and including the empty one."""
+def _parse_fields(version: str, data: bytes) -> tuple[HTTPHeaders, bool, int | None]:
+    """Return the fields of a head, and `framing`, from all of it that follows its first line."""
     # Decoded once, as latin-1, which has a character for every byte; then split.  A CR or LF
     # that ends no line stays in one, and is refused there as any other control character.
     headers = HTTPHeaders()
-    headers.parse_lines(fields.decode("latin-1").split("\r\n")[:-2])
-    return headers
+    headers.parse_lines(data.decode("latin-1").split("\r\n")[:-2])
+    return headers, *framing(version, headers)
 
 
 # Most clients ask for one thing after the other, and say the same of themselves each time.
@@ -150,20 +152,18 @@ def parse_chunk_size(line: bytes | bytearray) -> int:
     return int(match[1], 16)
 
 
-@functools.lru_cache(maxsize=1000)  # most requests differ from the last in none of these fields
-def framing(
-    version: str, host: str | None, connection: str | None, coding: str | None, length: str | None
-) -> tuple[bool, int | None]:
+def framing(version: str, headers: HTTPHeaders) -> tuple[bool, int | None]:
     """Return what a head decides: may the connection stay open, and how long is the body.
 
-    The length is None if the body comes in chunks.  Fields that came several times are
-    joined with commas.
+    The length is None if the body comes in chunks.
 
-    >>> framing("HTTP/1.1", "a", "close", None, "5")
-    (False, 5)
+    >>> framing("HTTP/1.1", HTTPHeaders({"Host": "a", "Connection": "close"}))
+    (False, 0)
     """
-    _check_host(version, host)
-    return _can_keep_alive(version, connection), _body_length(version, coding, length)
+    field = headers.get  # a field that came several times is joined with commas
+    _check_host(version, field("Host"))
+    length = _body_length(version, field("Transfer-Encoding"), field("Content-Length"))
+    return _can_keep_alive(version, field("Connection")), length
 
 
 def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
@@ -174,8 +174,7 @@ def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> Reque
     authority, path = match[1], match[2]
     if not authority or not is_valid_host(authority):
         raise HTTPInputError(f"malformed host in the target: {authority[:60]!r}")
-    if is_valid_host(headers.get("Host", ",")):  # else it is refused, as it always is
-        headers["Host"] = authority  # it counts, and not the field
+    headers["Host"] = authority  # it counts, and not the field
     return start_line._replace(path=path if path.startswith("/") else "/" + path)
 
 

@@ -115,11 +115,10 @@ class HTTPHeaders(MutableMapping[str, str]):
         #: {name as it is usually written: value, or values joined with commas}; to be read only.
         self.fields: dict[str, str] = {}
         self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
-        # What has it is an HTTPHeaders; isinstance() is slow for an abstract base.
-        if len(args) == 1 and not kwargs and hasattr(args[0], "_as_list"):
-            self.fields = args[0].fields.copy()
-            self._as_list = {name: values.copy() for name, values in args[0]._as_list.items()}
-        elif args or kwargs:
+        if args and args[0].__class__ is HTTPHeaders:
+            self._copy(args[0])
+            args = ()
+        if args or kwargs:
             for name, value in dict(*args, **kwargs).items():
                 self.fields[_normalize_name(name)] = value
 
@@ -213,7 +212,14 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def copy(self) -> HTTPHeaders:
         """Return a copy, which shares nothing with this one."""
-        return HTTPHeaders(self)
+        headers = HTTPHeaders()
+        headers._copy(self)
+        return headers
+
+    def _copy(self, headers: HTTPHeaders) -> None:
+        self.fields = headers.fields.copy()
+        if headers._as_list:
+            self._as_list = {name: values.copy() for name, values in headers._as_list.items()}
 
     __copy__ = copy
 

@@ -63,11 +63,7 @@ def coroutine(connection: socket.socket, address: object, parse: bool = False) -
             while True:
                 head = await stream.read_until(END)
                 if parse:
-                    start_line, headers = http1parser.parse_head(head)
-                    http1parser.framing(
-                        start_line.version, headers.get("Host"), headers.get("Connection"),
-                        headers.get("Transfer-Encoding"), headers.get("Content-Length"),
-                    )  # fmt: skip
+                    http1parser.parse_head(head)
                 stream.write(HELLO)
         except StreamClosedError:
             pass  # the client has left
