@@ -1,8 +1,8 @@
 r"""What the bytes of HTTP/1.1 mean: heads, framing, chunk sizes.  Pure, and strict.
 
-    parse_head(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")  ->  start line, fields, and what they decide:
-                                                           keep alive?, length of the body
-    parse_chunk_size(b"1f\r\n")                            ->  31
+    parse_head(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")  ->  start line, fields, and what they decide:
+                                                      keep alive?, length of the body
+    parse_chunk_size(b"1f\r\n")                       ->  31
 
 Where a message ends is decided here, and nowhere else.  Two who disagree about that, a proxy
 and this server say, can be made to take one man's body for another man's request; so whatever
@@ -174,7 +174,8 @@ def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> Reque
     authority, path = match[1], match[2]
     if not authority or not is_valid_host(authority):
         raise HTTPInputError(f"malformed host in the target: {authority[:60]!r}")
-    headers["Host"] = authority  # it counts, and not the field
+    if "Host" in headers:
+        headers["Host"] = authority  # it counts, and not the field
     return start_line._replace(path=path if path.startswith("/") else "/" + path)
 
 

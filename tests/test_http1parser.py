@@ -23,6 +23,20 @@ def test_each_request_has_headers_of_its_own_although_their_lines_have_come_befo
         del headers["X"]
 
 
+def test_the_same_fields_decide_differently_in_another_version():
+    for _ in range(2):
+        for version, keep_alive in ((b"1.1", True), (b"1.0", False), (b"1.1", True)):
+            head = b"GET / HTTP/%b\r\nHost: same\r\nContent-Length: 5\r\n\r\n" % version
+            assert parse_head(head)[2:] == (keep_alive, 5)
+
+
+def test_an_absolute_target_does_not_change_what_is_kept_of_the_fields():
+    rest = b" HTTP/1.1\r\nHost: field\r\n\r\n"
+    for _ in range(2):
+        assert parse_head(b"GET http://target/" + rest)[1]["Host"] == "target"
+        assert parse_head(b"GET /" + rest)[1]["Host"] == "field"
+
+
 def test_heads_that_are_kept_are_bounded_in_number_and_length():
     cache = http1parser._parse_short_fields
     cache.cache_clear()
