@@ -35,8 +35,8 @@ def head_by_bytes(put: Put) -> None:
     parse = functools.lru_cache(KEPT)(http1parser.parse_head)
 
     def parse_head(data: bytes) -> Any:
-        start_line, headers = parse(data)
-        return start_line, headers.copy()  # an application may change its own
+        start_line, headers, *framing = parse(data)
+        return start_line, headers.copy(), *framing  # an application may change its own
 
     put(http1parser, "parse_head", parse_head)
 
