@@ -140,12 +140,7 @@ class _Machine:
         conn._deadline.stop()
         try:
             data = self.future.result()
-            start_line, headers = http1parser.parse_head(data)
-            field = headers.fields.get
-            keep_alive, length = http1parser.framing(
-                start_line.version, field("Host"), field("Connection"),
-                field("Transfer-Encoding"), field("Content-Length"),
-            )  # fmt: skip
+            start_line, headers, keep_alive, length = http1parser.parse_head(data)
             plain = keep_alive and length == 0 and not conn.params.no_keep_alive
         except StreamClosedError:
             self.start(conn, self.delegate)  # to do what is to be done at the end
