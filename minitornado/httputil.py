@@ -115,7 +115,8 @@ class HTTPHeaders(MutableMapping[str, str]):
         #: {name as it is usually written: value, or values joined with commas}; to be read only.
         self.fields: dict[str, str] = {}
         self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
-        if args and args[0].__class__ is HTTPHeaders:
+        # What has it is an HTTPHeaders; isinstance() is slow for an abstract base.
+        if args and hasattr(args[0], "_as_list"):
             self._copy(args[0])
             args = ()
         if args or kwargs:

@@ -214,8 +214,7 @@ class IOLoop:
         # One fd at a time, off a dict that remove_handler edits too: an earlier handler may
         # close a later fd, whose number may belong to a new connection by the time we get
         # there.  popitem takes the last, so reversed() keeps the kernel's order.
-        if ready:
-            self._events.update(reversed(ready))
+        self._events.update(reversed(ready))
         while self._events:
             fd, events = self._events.popitem()
             fileobj, handler = self._handlers.get(fd) or (fd, self._handle_unknown)
