@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Some tests start a pytest of their own.  How this one is to run (on two cores, say) is not
     # asked of them.
     os.environ.pop("PYTEST_ADDOPTS", None)
+    # A shell has what it starts in the background ignore Ctrl-C, and so would all that is started
+    # from here, also where a test is about Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def freeze_the_heap() -> None:
