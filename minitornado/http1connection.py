@@ -364,8 +364,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers = _without_framing(headers)
         fields = headers.fields
         # The application's own headers are not touched: it may use them for every answer.
-        lines = headers.format_lines()
-        lines.insert(0, f"HTTP/1.1 {code} {start_line[2]}")
+        lines = [f"HTTP/1.1 {code} {start_line[2]}", *headers.format_lines()]
         if "Content-Length" in fields:
             if not self._omit_body:
                 self._expected_content_remaining = int(fields["Content-Length"])

@@ -174,8 +174,7 @@ def _to_origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> Reque
     authority, path = match[1], match[2]
     if not authority or not is_valid_host(authority):
         raise HTTPInputError(f"malformed host in the target: {authority[:60]!r}")
-    if "Host" in headers:
-        headers["Host"] = authority  # it counts, and not the field
+    headers["Host"] = authority  # it counts, and not the field, which HTTP/1.0 need not have
     return start_line._replace(path=path if path.startswith("/") else "/" + path)
 
 

@@ -116,10 +116,9 @@ class HTTPHeaders(MutableMapping[str, str]):
         self.fields: dict[str, str] = {}
         self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
         # What has it is an HTTPHeaders; isinstance() is slow for an abstract base.
-        if args and hasattr(args[0], "_as_list"):
+        if len(args) == 1 and not kwargs and hasattr(args[0], "_as_list"):
             self._copy(args[0])
-            args = ()
-        if args or kwargs:
+        elif args or kwargs:
             for name, value in dict(*args, **kwargs).items():
                 self.fields[_normalize_name(name)] = value
 

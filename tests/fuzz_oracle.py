@@ -172,8 +172,7 @@ def apply_absolute_form(message: Message) -> None:
     if not authority or not is_host(authority):
         raise Refused("authority")
     message.target = path if path.startswith(b"/") else b"/" + path
-    if message.values(b"host"):
-        message.fields[b"host"] = [authority]
+    message.fields[b"host"] = [authority]
 
 
 def read_body(cursor: Cursor, message: Message, max_body: int) -> bytes:

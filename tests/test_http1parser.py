@@ -35,6 +35,9 @@ def test_an_absolute_target_does_not_change_what_is_kept_of_the_fields():
     for _ in range(2):
         assert parse_head(b"GET http://target/" + rest)[1]["Host"] == "target"
         assert parse_head(b"GET /" + rest)[1]["Host"] == "field"
+    for _ in range(2):  # HTTP/1.0 may come without Host; then the target alone says it
+        assert parse_head(b"GET http://target/ HTTP/1.0\r\n\r\n")[1]["Host"] == "target"
+        assert "Host" not in parse_head(b"GET / HTTP/1.0\r\n\r\n")[1]
 
 
 def test_heads_that_are_kept_are_bounded_in_number_and_length():

@@ -122,6 +122,11 @@ def test_headers_are_made_as_a_dict_is() -> None:
     assert dict(HTTPHeaders({"a": "1", "A": "2"})) == {"A": "2"}
 
 
+def test_headers_are_made_of_one_thing_as_a_dict_is() -> None:
+    with pytest.raises(TypeError, match="at most 1 argument"):
+        HTTPHeaders(HTTPHeaders(), {"X": "1"})
+
+
 def test_headers_made_of_headers_of_a_subclass_keep_repeated_fields() -> None:
     class Mine(HTTPHeaders):
         pass

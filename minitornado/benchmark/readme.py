@@ -65,7 +65,7 @@ def _absolute(results: Results) -> Iterator[str]:
 def _tricks(results: Results) -> Iterator[str]:
     """What was left out though it may be faster, if that was measured."""
     if "tricks" in results:
-        yield "| left out, with hello over keep-alive | times less than minitornado | why |"
+        yield "| left out, with hello over keep-alive | times less CPU than minitornado | why |"
         yield "|---|---|---|"
         for trick, found, _calls in tricks.rows(results):
             spread = f"{number(found.median)} ({number(found.least)} to {number(found.most)})"

@@ -1,8 +1,8 @@
 """Counts what a hello request over keep-alive calls: `counted.py minitornado|tornado|STEP`.
 
 STEP is one of ladder.py, or `whole`: minitornado with an application that makes the fields of its
-answer anew each time, where the others have them ready.  A further argument
-names tricks to be played before, see tricks.py.
+answer anew each time, where the others have them ready.  A further argument names tricks that are
+played before, see tricks.py.
 
 Client and server share a thread, and take turns, so that every run counts the same: all clients
 send, the server answers all of them, with a profiler on; then all read, with the profiler off.

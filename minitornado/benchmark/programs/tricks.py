@@ -209,7 +209,6 @@ TRICKS = {
 }  # fmt: skip
 
 
-
 def play(names: str) -> None:
     """Play the tricks of these names, which have commas between them."""
     for name in names.split(","):
