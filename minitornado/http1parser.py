@@ -82,23 +82,24 @@ class ReadChunks:
         end, left = 0, self.limit
         self.pieces: list[bytes] = []
         self.size: int | None = None
-        while (start := buffer.find(b"\r\n", end, end + MAX_CHUNK_LINE) + 2) >= 2:
-            size = parse_chunk_size(buffer[end:start])
-            after = start + size
-            if size == 0 or size > left:
-                if end == 0 or size == 0:
-                    self.size, end = size, start
-                break
-            if after + 2 > len(buffer):
-                break  # it is told whole: in parts, it would take four reads
-            if not buffer.startswith(b"\r\n", after):
-                raise HTTPInputError("chunk data longer or shorter than its size")
-            self.pieces.append(memoryview(buffer)[start:after].tobytes())
-            left -= size
-            end = after + 2
-        else:
-            if len(buffer) - end >= MAX_CHUNK_LINE:
-                raise HTTPInputError("chunk size line too long")
+        with memoryview(buffer) as view:
+            while (start := buffer.find(b"\r\n", end, end + MAX_CHUNK_LINE) + 2) >= 2:
+                size = parse_chunk_size(view[end:start].tobytes())
+                after = start + size
+                if size == 0 or size > left:
+                    if end == 0 or size == 0:
+                        self.size, end = size, start
+                    break
+                if after + 2 > len(buffer):
+                    break  # it is told whole: in parts, it would take four reads
+                if not buffer.startswith(b"\r\n", after):
+                    raise HTTPInputError("chunk data longer or shorter than its size")
+                self.pieces.append(view[start:after].tobytes())
+                left -= size
+                end = after + 2
+            else:
+                if len(buffer) - end >= MAX_CHUNK_LINE:
+                    raise HTTPInputError("chunk size line too long")
         return end or None
 
 
@@ -140,7 +141,9 @@ def check_trailer_line(line: bytes) -> None:
     HTTPHeaders().parse_line(line[:-2].decode("latin-1"))
 
 
-def parse_chunk_size(line: bytes | bytearray) -> int:
+# Most chunks of a body have one size.  Bounded in number here, in length by MAX_CHUNK_LINE.
+@functools.lru_cache(maxsize=256)
+def parse_chunk_size(line: bytes) -> int:
     r"""Return the size that a chunk's first line announces (RFC 9112 §7.1).
 
     >>> parse_chunk_size(b"1f;name=value\r\n")

@@ -51,6 +51,18 @@ def test_heads_that_are_kept_are_bounded_in_number_and_length():
     assert 0 < cache.cache_info().currsize <= 256
 
 
+def test_chunk_sizes_that_are_kept_are_bounded_in_number_and_length():
+    cache = http1parser.parse_chunk_size
+    cache.cache_clear()
+    for number in range(1, 1000):
+        chunks(b"%x\r\n" % number, limit=0)
+    assert 0 < cache.cache_info().currsize <= 256
+    cache.cache_clear()
+    with pytest.raises(HTTPInputError, match="too long"):
+        chunks(b"1;" + b"x" * MAX_CHUNK_LINE + b"\r\n")
+    assert cache.cache_info().currsize == 0
+
+
 @pytest.mark.parametrize("cut", range(1, len(HEAD)))
 def test_an_end_that_is_cut_in_two_is_found(cut: int):
     read = ReadLines(b"\r\n\r\n", 100)

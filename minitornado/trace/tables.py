@@ -225,7 +225,6 @@ def _parser_and_deadline() -> tuple[Row, ...]:
     deadline = P + "http1connection:_Deadline."
     return (
         Probe(P + "http1parser:parse_head", args=("data",), step="parse"),
-        Probe(P + "http1parser:parse_chunk_size", args=("line",), step="chunk-size"),
         Probe(deadline + "start", args=("seconds",), keeps="callback", step="deadline"),
         Probe(deadline + "stop", step="no-deadline"),
         Probe(deadline + "close", step="no-deadline"),
