@@ -49,6 +49,7 @@ LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 
 REQUESTS_A_TURN = 16  # that one client may have answered before the others have their turn
+PIECES_A_TURN = 64  # of one client's body, handed on likewise
 
 MAX_JOINED_CHUNK = 64 * 1024  # bytes; to join more with the head costs more than a second send
 
@@ -93,7 +94,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         "_body_length", "_body_timeout", "_chunking_output", "_close_callback", "_deadline",
         "_detached", "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
         "_finished", "_head", "_held", "_max_body_size", "_omit_body", "_pending_write",
-        "_read_finished", "_request_start_line", "_response_started", "_watching",
+        "_pieces", "_read_finished", "_request_start_line", "_response_started", "_watching",
         "_write_finished", "context", "no_keep_alive", "params", "stream",
     )  # fmt: skip
 
@@ -116,6 +117,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._request_start_line: RequestStartLine | None = None
         self._head = ReadLines(b"\r\n\r\n", self.params.max_header_size)
         self._body_length: int | None = 0  # None: in chunks
+        self._pieces = 0  # of the body, handed on so far
         self._read_finished = False
 
         # The answer.
@@ -229,11 +231,23 @@ class HTTP1Connection(httputil.HTTPConnection):
             chunk = await self.stream.read_bytes(min(self.params.chunk_size, length), partial=True)
             length -= len(chunk)
             if not self._write_finished:
-                # Who returns a Future is not ready for more.  We stop reading, the kernel's
-                # buffer fills, and TCP makes the client wait: that is all of flow control.
-                waiting = delegate.data_received(chunk)
+                waiting = self._hand_on(chunk, delegate)
                 if waiting is not None:
-                    await self._wait_for(waiting)
+                    await waiting
+
+    def _hand_on(self, piece: bytes, delegate: HTTPMessageDelegate) -> Any:
+        """Give the delegate a piece of the body; return what to wait for before the next, or None.
+
+        Who returns a Future is not ready for more.  We stop reading, the kernel's buffer fills,
+        and TCP makes the client wait: that is all of flow control.
+        """
+        waiting = delegate.data_received(piece)
+        if waiting is not None:
+            return self._wait_for(waiting)
+        # A turn for everybody else: if the client sends faster than we use what it sends, the
+        # next piece is always here, and nobody would wait for anything before the last.
+        self._pieces += 1
+        return gen.moment if self._pieces % PIECES_A_TURN == 0 else None
 
     async def _wait_for(self, waiting: Any) -> None:
         """Wait until a delegate is ready for more; or for the end, if the client leaves first."""
@@ -265,9 +279,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             for piece in chunks.pieces:
                 if self._write_finished:
                     raise _AnsweredEarly
-                waiting = delegate.data_received(piece)
+                waiting = self._hand_on(piece, delegate)
                 if waiting is not None:
-                    await self._wait_for(waiting)
+                    await waiting
             if chunks.size:
                 await self._read_fixed_body(chunks.size, delegate)
                 if await self.stream.read_bytes(2) != b"\r\n":
@@ -688,7 +702,7 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
         self._connection = connection
         self._decompressor: Any = None
         self._fed = False
-        self._size = 0  # of the body, unpacked so far
+        self._pieces = self._size = 0  # of the body, unpacked so far
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
         if headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
@@ -713,6 +727,9 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
                 self._size += len(data)
                 self._connection._check_body_size(self._size)
                 waiting = self._delegate.data_received(data)
+                self._pieces += 1
+                if waiting is None and self._pieces % PIECES_A_TURN == 0:
+                    waiting = gen.moment  # counted here too: one that comes may hold thousands
                 if waiting is not None:
                     await gen.convert_yielded(waiting)
             # What did not fit into one piece of output is still packed.

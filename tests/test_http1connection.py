@@ -320,6 +320,34 @@ def test_a_future_from_headers_received_holds_back_the_body(io_loop: IOLoop) -> 
         assert peer.receive() == HELLO
 
 
+def progress_of(loop: IOLoop, server: Server, event: str, number: int) -> list[int]:
+    """How many of these events had happened, at each of so many turns of the loop from now on."""
+    progress: list[int] = []
+
+    def look() -> None:
+        progress.append(sum(told.startswith(event) for told in server.events))
+        if len(progress) < number:
+            loop.add_callback(look)
+
+    loop.add_callback(look)
+    return progress
+
+
+@pytest.mark.parametrize("raw", [
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 400\r\n\r\n" + b"xy" * 200,
+    CHUNKED + b"1\r\nx\r\n1\r\ny\r\n" * 200 + b"0\r\n\r\n",
+    CHUNKED + b"2\r\nxy\r\n" * 200 + b"0\r\n\r\n",
+], ids=["by length", "in chunks", "in chunks of two pieces"])  # fmt: skip
+def test_between_some_pieces_of_a_body_everybody_has_a_turn(io_loop: IOLoop, raw: bytes) -> None:
+    server = Server()
+    with serving(io_loop, server, chunk_size=1) as peer:
+        progress = progress_of(io_loop, server, "data_received", 30)
+        assert peer.send(raw, 40) == HELLO
+        steps = [after - before for before, after in itertools.pairwise(progress)]
+        assert max(steps) == http1connection.PIECES_A_TURN
+        assert server.delegates[0].body == b"xy" * 200
+
+
 def test_while_it_is_held_back_the_client_is_not_read_from(io_loop: IOLoop) -> None:
     # The kernel's buffer fills, and TCP makes the client wait: the server's memory stays small.
     size = 64 * 1024 * 1024
@@ -362,14 +390,7 @@ def test_between_some_requests_of_a_packet_everybody_has_a_turn(io_loop: IOLoop)
     server = Server()
     with serving(io_loop, server) as peer:
         peer.socket.send(GET * 100)
-        progress = []
-
-        def look() -> None:
-            progress.append(server.events.count("finish"))
-            if len(progress) < 30:
-                io_loop.add_callback(look)
-
-        io_loop.add_callback(look)
+        progress = progress_of(io_loop, server, "finish", 30)
         assert peer.receive(40) == HELLO * 100
         # Never more of them in one turn of the loop.
         steps = [after - before for before, after in itertools.pairwise(progress)]
@@ -1243,6 +1264,19 @@ def test_a_packed_body_is_unpacked_and_its_head_says_so(io_loop: IOLoop) -> None
         assert headers["X-Consumed-Content-Encoding"] == "GZip"
         assert peer.send(POST + b"plain") == HELLO  # its state is the request's own
         assert server.delegates[1].body == b"plain"
+
+
+def test_between_some_pieces_that_are_unpacked_everybody_has_a_turn(
+    io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1connection, "CHUNK_SIZE", 10)
+    server = Server()
+    with serving(io_loop, server, chunk_size=1000, decompress=True) as peer:
+        progress = progress_of(io_loop, server, "data_received", 30)
+        assert peer.send(gzipped(bytes(4000)), 40) == HELLO
+        steps = [after - before for before, after in itertools.pairwise(progress)]
+        assert max(steps) == http1connection.PIECES_A_TURN
+        assert server.delegates[0].body == bytes(4000)
 
 
 def test_packed_bodies_are_left_packed_unless_asked_for(io_loop: IOLoop) -> None:

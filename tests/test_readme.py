@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from minitornado.http1connection import REQUESTS_A_TURN
+from minitornado.http1connection import PIECES_A_TURN, REQUESTS_A_TURN
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -139,3 +139,4 @@ def test_every_module_of_the_stack_is_on_the_map() -> None:
 
 def test_the_requests_a_turn_that_it_names_are_the_connections_own() -> None:
     assert f"a turn for others after every {REQUESTS_A_TURN}th request" in TEXT
+    assert f"likewise after every {PIECES_A_TURN}th piece of a body" in TEXT
