@@ -22,6 +22,7 @@ from minitornado.classroom.show import render
 from minitornado.trace import Trace, views
 from minitornado.trace.events import Event
 from minitornado.trace.views import Buffers, Diff, Story, Tree, Turns, View, Why
+from minitornado.trace.views.words import watched
 
 pytestmark = pytest.mark.deadline(60)
 
@@ -224,9 +225,11 @@ def test_every_level_is_what_the_trace_says_of_the_stream_by_then() -> None:
         trace = recorded(name)[0]
         for conn in trace.connections():
             for level in Buffers(trace, conn=conn).levels:
-                delta = level.event.data["delta"]
+                delta = level.event.data.get("delta", {})
                 assert level.read == delta.get("rbuf", [0, level.read])[1]
                 assert level.write == delta.get("wbuf", [0, level.write])[1]
+                if level.event.name == "epoll_ctl":
+                    assert level.watched == watched(level.event.data)
 
 
 def test_of_two_connections_one_must_be_named() -> None:

@@ -23,8 +23,11 @@ class Steps(Stepper):
     """
 
     def __init__(self, window: Window) -> None:
+        self._window = window
         super().__init__(window.trace, req=window.request.name)
-        self._states = window.states(step.event.seq for step in self.steps)
+
+    def _lines_at(self, moments: set[int]) -> dict[int, list[tuple[str, str]]]:
+        return self._window.states(moments)
 
 
 def draw(window: Window) -> dict[str, Any]:

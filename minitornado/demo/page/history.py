@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from minitornado.trace.events import OPENERS, Event, Trace
-from minitornado.trace.views.state import State
+from minitornado.trace.views.state import Hidden, State, lines_at, nobody
 
 PREFIX = "/trace/"
 
@@ -37,12 +37,10 @@ JOIN_MS = 1.0
 class Turn:
     """A turn of the loop: its events, and the loop's state when it began.
 
-    `asked`: of each handle that waits, for which connection and request it was registered.
     `serving`: of each connection, the request whose head came last.
     """
 
     before: State
-    asked: dict[int, tuple[str | None, str | None]]
     serving: dict[str, str]
     events: list[Event] = field(default_factory=list)
     requests: dict[str, Request] = field(default_factory=dict)
@@ -51,7 +49,9 @@ class Turn:
     @property
     def weight(self) -> int:
         """What it costs to keep, in events."""
-        return len(self.events) + len(self.asked) + len(self.serving) + len(self.before.watched)
+        before = self.before
+        waits = len(before.queued) + len(before.timers) + len(before.watched)
+        return len(self.events) + len(self.serving) + waits
 
 
 class Request:
@@ -140,7 +140,6 @@ class History:
         self.latest: Request | None = None  # for which the last event happened
         self._watching: set[str] = set()
         self._state = State()
-        self._asked: dict[int, tuple[str | None, str | None]] = {}
         self._serving: dict[str, str] = {}
         self._turn = self._begin_turn()
         self._weight = 0
@@ -171,7 +170,7 @@ class History:
             self._end_turn()
         if len(self._turn.events) < TURN_EVENTS:
             self._turn.events.append(event)
-        self._follow_loop(event)
+        self._state.apply(event)
         self._follow_connection(event)
         request = self.latest = self._request(event)
         self._follow_time(event, request)
@@ -187,7 +186,7 @@ class History:
     # ---- turns ----
 
     def _begin_turn(self) -> Turn:
-        return Turn(_copy(self._state), dict(self._asked), dict(self._serving))
+        return Turn(self._state.copy(), dict(self._serving))
 
     def _end_turn(self) -> None:
         turn = self._turn
@@ -197,8 +196,8 @@ class History:
                 self._release(request.keep(turn))
         self._weight += turn.weight if turn.users else 0
         turn.requests.clear()
-        for conn in self._state.buffers.keys() - self._open:
-            del self._state.buffers[conn]
+        for conn in self._state.fills.keys() - self._open:
+            del self._state.fills[conn]
         self._turn = self._begin_turn()
         self._trim()
 
@@ -218,14 +217,6 @@ class History:
         self._missed += self.changed.pop(name, None) is not None
         if request.ended is not None:
             self._watching.discard(name)
-
-    def _follow_loop(self, event: Event) -> None:
-        self._state.apply(event)
-        handle: Any = event.data.get("handle")
-        if event.kind == "schedule" and event.data.get("how") in ("callback", "timer"):
-            self._asked[handle] = event.conn, event.req
-        elif event.kind in ("run", "cancel"):
-            self._asked.pop(handle, None)
 
     def _follow_connection(self, event: Event) -> None:
         conn = event.conn
@@ -309,7 +300,8 @@ class History:
         """Return what is kept of a request's turns; None if it is none that can be shown.
 
         The page's own requests are left out, unless `watching`, or this is one of them: what
-        is shown is what the loop would have done without them.
+        is shown is what the loop would have done without them.  Its state says how many of
+        what waits is left out for that.
         """
         request = self.requests.get(name)
         if request is None or not request.shown:
@@ -319,26 +311,19 @@ class History:
             turns.append(self._turn)
         hide = not (watching or request.watching)
         parts = [(turn, self._without_watching(turn) if hide else turn.events) for turn in turns]
-        return Window(
-            request,
-            [
-                (self._state_before(turn, hide), part)
-                for turn, part in parts
-                if any(event.req == name for event in part)
-            ],
-        )
+        parts = [part for part in parts if any(event.req == name for event in part[1])]
+        return Window(request, parts, self._hidden if hide else lambda request, turn: nobody)
 
-    def _state_before(self, turn: Turn, hide: bool) -> State:
-        state = _copy(turn.before)
-        if hide:
-            for handle, (conn, req) in turn.asked.items():
-                if self.watching(req or turn.serving.get(conn or "")):
-                    state.queued.pop(handle, None)
-                    state.timers.pop(handle, None)
-            for conn, req in turn.serving.items():
-                if self.watching(req):
-                    state.watched.pop(conn, None)
-        return state
+    def _hidden(self, request: Request, turn: Turn) -> Hidden:
+        """Return what tells, in a turn of a request, whether something waits for the page's own."""
+        def hidden(conn: str | None, req: str | None) -> bool:
+            if req is not None or conn is None or conn == request.conn:
+                return self.watching(req)
+            if conn in turn.serving:
+                return self.watching(turn.serving[conn])
+            return self._watches_next(conn, turn.events[0].seq)
+
+        return hidden
 
     def _without_watching(self, turn: Turn) -> list[Event]:
         """Return a turn's events without those of the page's own requests."""
@@ -377,13 +362,16 @@ class History:
         first = group[0]
         if first.conn is None:
             return first.kind == "resolve"  # a watcher is told that there is news
+        return self._watches_next(first.conn, first.seq)
+
+    def _watches_next(self, conn: str, seq: int) -> bool:
+        """Tell whether the next head that came on a connection, after an event, is the page's."""
         heads = [
             request
             for request in self.requests.values()
-            if request.conn == first.conn and request.head > first.seq
+            if request.conn == conn and request.head > seq
         ]
         return bool(heads) and min(heads, key=lambda request: request.head).watching
-
 
     def _come(self, name: str, event: Event) -> bool:
         """Tell whether a request had come when an event happened."""
@@ -394,21 +382,26 @@ class History:
 class Window:
     """The kept turns of a request: a trace, and the loop's state at any of its events."""
 
-    def __init__(self, request: Request, parts: list[tuple[State, list[Event]]]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        parts: list[tuple[Turn, list[Event]]],
+        hidden: Callable[[Request, Turn], Hidden],
+    ) -> None:
         self.request = request
-        self.trace = Trace(event for _state, events in parts for event in events)
-        self._parts = parts
+        self.trace = Trace(event for _turn, events in parts for event in events)
+        self._turns = [turn for turn, _events in parts]
+        self._hidden = hidden
 
-    def states(self, moments: Iterable[int]) -> dict[int, list[tuple[str, str]]]:
-        """Return the loop's state in words, right after each of these events."""
-        wanted = set(moments)
-        found = {}
-        for before, events in self._parts:
-            state = _copy(before)
-            for event in events:
-                state.apply(event)
-                if event.seq in wanted:
-                    found[event.seq] = state.lines(event.conn)
+    def states(self, moments: set[int]) -> dict[int, list[tuple[str, str]]]:
+        """Return the loop's state in words, right after each of these events.
+
+        What is not shown has changed it too: it is worked out from all that happened.
+        """
+        found: dict[int, list[tuple[str, str]]] = {}
+        for turn in self._turns:
+            hidden = self._hidden(self.request, turn)
+            found |= lines_at(Trace(turn.events), moments, turn.before, hidden)
         return found
 
 
@@ -425,12 +418,6 @@ def _groups(events: list[Event]) -> Iterator[list[Event]]:
             group = []
     if group:
         yield group
-
-
-def _copy(state: State) -> State:
-    return State(
-        dict(state.queued), dict(state.timers), dict(state.watched), dict(state.buffers)
-    )
 
 
 def _ms(event: Event) -> float:

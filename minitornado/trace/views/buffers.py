@@ -11,7 +11,8 @@ from minitornado.classroom.palette import PALETTE
 
 from ..events import Event, Trace
 from . import words
-from .view import GREY, View, line
+from .state import changing, states
+from .view import GREY, WHY, View, line
 
 _BAR = 12  # columns
 
@@ -21,8 +22,8 @@ class Level:
     """How full the buffers of a stream were after an event, in bytes, and what was watched for."""
 
     event: Event
-    read: int
-    write: int
+    read: int | None  # None: not known
+    write: int | None
     watched: str | None  # None: the kernel does not know of the fd
 
 
@@ -40,9 +41,12 @@ class Buffers(View):
             conn = found[0]
         self.conn = conn
         self.levels = _levels(trace, conn)
+        self._all = trace.meta.get("level") != "chain"
 
     def body(self, width: int) -> Iterable[RenderableType]:
-        most = max((max(level.read, level.write) for level in self.levels), default=0)
+        if not self._all:
+            yield line(("This trace lacks what calls have changed: record it at level full.", WHY))
+        most = max((max(level.read or 0, level.write or 0) for level in self.levels), default=0)
         name = max(12, min(34, width - 62))
         head = f"{'seq':>5} turn {'after':{name}} {'read buffer':20} {'write buffer':20} watched"
         yield line((words.cut(head, width), f"bold {GREY}"))
@@ -51,35 +55,32 @@ class Buffers(View):
             after = words.cut(words.short(event.name), name)
             yield line(
                 f"{event.seq:5} {event.turn:4} {after:{name}} ",
-                *_bar(level.read, most), *_bar(level.write, most), level.watched or "-",
+                *_bar(level.read, most), *_bar(level.write, most), _watched(level),
             )  # fmt: skip
 
 
-def _bar(count: int, most: int) -> list[str | tuple[str, str]]:
+def _bar(count: int | None, most: int) -> list[str | tuple[str, str]]:
     """Return a number as a bar and in digits, in 21 columns; any byte at all is to be seen."""
+    if count is None:
+        return [f"{'not known':21}"]
     bar = "█" * -(-count * _BAR // most) if most else ""
     number = f" {count:,}" if bar else "0"
     return [(bar, PALETTE["IOStream"]), f"{number:{21 - len(bar)}}"]
 
 
+def _watched(level: Level) -> str:
+    return "-" if level.watched is None else level.watched or "not known"
+
+
 def _levels(trace: Trace, conn: str) -> list[Level]:
-    levels = []
-    last: Level | None = None
-    streams: set[str | None] = set()
-    for event in trace.whole:
-        if event.conn == conn and "Stream#" in (event.obj or ""):
-            streams.add(event.obj)
-        delta = event.data.get("delta")
-        if not delta or event.obj not in streams:
+    levels: list[Level] = []
+    before: tuple[int | None, int | None, str | None] = (0, 0, None)
+    for event, state in states(trace):
+        fill = state.fills.get(conn)
+        if fill is None or any(changing(fill, name, event, trace) for name in ("rbuf", "wbuf")):
             continue
-        before = last or Level(event, 0, 0, None)
-        now = Level(
-            event,
-            delta.get("rbuf", (0, before.read))[1],
-            delta.get("wbuf", (0, before.write))[1],
-            delta["mask"][1] if "mask" in delta else before.watched,
-        )
-        if (now.read, now.write, now.watched) != (before.read, before.write, before.watched):
-            levels.append(now)
-            last = now
+        now = fill.read, fill.write, state.watched.get(conn)
+        if now != before:
+            levels.append(Level(event, *now))
+        before = now
     return levels

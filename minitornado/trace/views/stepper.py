@@ -51,7 +51,11 @@ class Stepper(View):
         self.story = Story(trace, conn, req, brief)
         self.steps = self.story.steps
         self.at = 1
-        self._states = lines_at(trace, {step.event.seq for step in self.steps})
+        self._states = self._lines_at({step.event.seq for step in self.steps})
+
+    def _lines_at(self, moments: set[int]) -> dict[int, list[tuple[str, str]]]:
+        """Return the loop's state in words, right after each of these events."""
+        return lines_at(self.trace, moments)
 
     def press(self, key: str) -> bool:
         """Do what a key says; return False if it leads nowhere from here."""
