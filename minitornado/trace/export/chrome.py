@@ -83,9 +83,14 @@ def _arrows(
     event: Event, trace: Trace, times: _Times, lanes: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
     for edge, category in EDGES.items():
-        source = trace.get(getattr(event, edge))
-        if source is None or (edge == "link" and event.link == event.cause):
+        seq = getattr(event, edge)
+        if trace.get(seq) is None or (edge == "link" and event.link == event.cause):
             continue
-        common = {"cat": category, "name": edge, "id": f"{edge}-{event.seq}", "pid": 1}
+        # Who waits has asked for being resumed, at the end of its slice.  The arrow begins where
+        # that slice does: any later, Perfetto takes the last slice that has begun by then.
+        source = trace.opener(trace[seq])
+        # Perfetto draws no arrow whose id is a text that isn't a number.
+        number = 2 * event.seq + (edge == "link")
+        common = {"cat": category, "name": edge, "id": number, "pid": 1}
         yield {"ph": "s", "tid": lanes[source.lane], "ts": times.at(source), **common}
         yield {"ph": "f", "bp": "e", "tid": lanes[event.lane], "ts": times.at(event), **common}
