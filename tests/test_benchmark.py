@@ -143,8 +143,10 @@ def test_the_shares_of_the_layers_add_up_to_the_whole() -> None:
     assert re.search(rf"sum of the medians +{top + 4.5:g} +100 +{2 * top - 2} \+ {top - 1}", text)
     assert re.search(rf"the real server +{top + 4.5:g} \[{top + 4}-{top + 5}\]", text)
     assert "kernel takes 40 %" in text and "1 recvfrom, 0.05 epoll_wait" in text
-    for step in reasons.STEPS:
-        assert step.layer in text
+    titles = [step.layer for step in reasons.STEPS]
+    narrow = shown(reasons.table({"reasons": found}), 80).partition("sum of")[0].splitlines()[4:]
+    assert len(narrow) > 2 * len(titles)  # what is wrapped goes on indented, below its title
+    assert [re.split("  +", line.strip())[0] for line in narrow if line[2:3].strip()] == titles
 
 
 def test_the_largest_share_is_told_with_the_machine_that_it_was_measured_on(

@@ -22,7 +22,7 @@ from rich.text import Text
 from .bench import Bench, Figure, Workload
 from .load import check, get, warm
 from .peers import OURS, PEERS, Peer
-from .report import number, plain_table, told
+from .report import explained, number, plain_table, told
 from .results import Results, Spread
 from .workloads import WARM_UP
 
@@ -118,7 +118,7 @@ def table(results: Results) -> Table:
     for step in STEPS:
         own, now = Spread.of(added[step.name]), calls[step.name]
         shown.add_row(
-            Text.assemble((step.layer, "bold"), f"\n  {step.adds}"), Text(told(own)),
+            explained(step.layer, step.adds), Text(told(own)),
             f"{round(100 * own.median / whole)}",
             " + ".join(number(now[kind] - below[kind]) for kind in now if step is not STEPS[0]),
         )  # fmt: skip

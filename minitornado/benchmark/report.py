@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -115,3 +116,9 @@ def plain_table(title: str, *columns: str) -> Table:
     for at, column in enumerate(columns):
         table.add_column(column, justify="right" if at else "left", no_wrap=at > 0)
     return table
+
+
+def explained(title: str, *sentences: str) -> Group:
+    """What the first column says: a title, and sentences below it, indented as they are wrapped."""
+    below = (Padding(Text(sentence), (0, 0, 0, 2)) for sentence in sentences if sentence)
+    return Group(Text(title, "bold"), *below)

@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Group
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from .bench import Bench, Figure, Workload
 from .load import check, get, warm
 from .peers import OURS, PEERS, Peer
-from .report import number, plain_table, told
+from .report import explained, number, plain_table, told
 from .results import Results, Spread, ratio
 from .workloads import WARM_UP
 
@@ -134,11 +132,8 @@ def table(results: Results) -> Table:
     calls = number(sum(results["tricks"]["calls"][OURS].values()))
     shown.add_row(Text("minitornado as it is", "bold"), medians[OURS], "1", calls)
     for trick, found, more in rows(results):
-        sentences = [trick.does, trick.left_out and f"Why not: {trick.left_out}"]
-        words = Group(
-            Text(trick.title, "bold"),
-            *(Padding(Text(sentence), (0, 0, 0, 2)) for sentence in sentences if sentence),
-        )
+        why_not = trick.left_out and f"Why not: {trick.left_out}"
+        words = explained(trick.title, trick.does, why_not)
         shown.add_row(words, medians[trick.name], Text(told(found)), more)
     shown.caption = Text(
         "hello over keep-alive: CPU a request, and calls of Python and C functions, more or less "

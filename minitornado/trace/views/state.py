@@ -176,17 +176,29 @@ class State:
 def changing(fill: Fill, name: str, event: Event, trace: Trace) -> tuple[Event, int] | None:
     """Return who is changing a buffer, "rbuf" or "wbuf", at an event, and to how many bytes.
 
-    That is a bracket around the event, whose end will tell of it.  Whether the change has been
-    made by then, or comes later, the trace does not say.
+    That is a bracket around the event, whose end will tell of it: whether the change has been
+    made by then, or comes later, the trace does not say.  It does if a bracket that begins later
+    finds the buffer as it is known to be.
     """
     now = fill.read if name == "rbuf" else fill.write
     for bracket in trace.ancestors(event):
-        closer = trace.closer(bracket)
-        if closer is not None and bracket.obj == fill.stream:
-            after = (closer.data.get("delta") or {}).get(name, (now, now))[1]
-            if after != now:
-                return bracket, after
+        change = _change(bracket, fill, name, trace)
+        if change is not None and change[1] != now:
+            later = (
+                found
+                for inner in trace.inside(bracket)
+                if inner.seq > event.seq and (found := _change(inner, fill, name, trace))
+            )
+            return None if next(later, (None,))[0] == now is not None else (bracket, change[1])
     return None
+
+
+def _change(bracket: Event, fill: Fill, name: str, trace: Trace) -> tuple[int, int] | None:
+    """Return what a bracket has changed a buffer from, and to; None if it hasn't, or is open."""
+    closer = trace.closer(bracket)
+    if closer is None or bracket.obj != fill.stream:
+        return None
+    return (closer.data.get("delta") or {}).get(name)
 
 
 def _buffer_line(fill: Fill, name: str, what: str, event: Event, trace: Trace) -> str:
