@@ -105,6 +105,13 @@ def test_why_says_who_asked_and_in_which_function() -> None:
     assert ", in IOStream._add_io_state" in why.text(160)
 
 
+def test_who_asked_is_not_told_again_where_it_is_why_now_too() -> None:
+    told = Why(recorded("later")[0], max(e.seq for e in recorded("later")[0] if e.name == "send"))
+    due = told.text(100).partition("a timeout is due")[2].splitlines()
+    assert [line.split("  ")[0] for line in due[1:3]] == ["because", "loop"]
+    assert all(joint.asked is None or joint.asked.kind != "ready" for joint in told.joints)
+
+
 def test_a_deep_stack_keeps_its_top_and_the_bottom_that_the_loop_called() -> None:
     trace = recorded("get")[0]
     sent = next(event for event in trace if event.name == "send")

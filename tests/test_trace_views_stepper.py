@@ -136,7 +136,8 @@ def test_every_panel_fits_and_says_why_and_who(name: str) -> None:
 def test_the_line_with_the_marker_is_the_line_of_the_event() -> None:
     trace = recorded("get")[0]
     found = [event for event in trace if event.name.endswith("_handle_events") and event.src]
-    lines = source(trace, found[0])
+    place, lines = source(trace, found[0])
+    assert place == found[0].src
     here = [text for _number, text, marked in lines if marked]
     assert len(here) == 1 and here[0].strip().startswith("def _handle_events(")
     number = next(number for number, _text, marked in lines if marked)
@@ -146,7 +147,17 @@ def test_the_line_with_the_marker_is_the_line_of_the_event() -> None:
 def test_a_coroutine_that_goes_on_shows_the_line_at_which_it_waited() -> None:
     trace = recorded("get")[0]
     resumed = next(e for e in trace if e.kind == "resume" and e.name.endswith("_read_head"))
-    assert [text for _n, text, marked in source(trace, resumed) if marked and "await" in text]
+    assert [text for _n, text, marked in source(trace, resumed)[1] if marked and "await" in text]
+
+
+def test_a_system_call_shows_the_function_that_has_made_it() -> None:
+    trace = recorded("get")[0]
+    place, lines = source(trace, next(event for event in trace if event.name == "recv"))
+    assert place.startswith("iostream.py:") and place.endswith(", the function around it")
+    assert [text for _n, text, marked in lines if marked and "def read_from_fd(" in text]
+    assert "the function around it" in stepper().html()
+    poll = next(event for event in trace if event.kind == "poll")
+    assert source(trace, poll) == ("", [])
 
 
 def test_source_of_a_loaded_trace_is_found_in_this_package_and_nowhere_else(
@@ -155,17 +166,17 @@ def test_source_of_a_loaded_trace_is_found_in_this_package_and_nowhere_else(
     recorded("get")[0].dump(tmp_path / "trace.jsonl")
     loaded = Trace.load(tmp_path / "trace.jsonl")
     of_ours = next(e for e in loaded if e.name.endswith("write_headers") and e.src)
-    assert source(loaded, of_ours)
+    assert source(loaded, of_ours)[1]
     of_theirs = next(e for e in loaded if e.layer == "app" and e.src)
-    assert source(loaded, of_theirs) == []
+    assert source(loaded, of_theirs) == ("", [])
 
 
 def test_no_source_is_shown_of_a_file_that_is_another_by_now() -> None:
     trace = recorded("get")[0]
     event = Event(1, "call", "f", mod="minitornado.iostream", src="elsewhere.py:3")
-    assert source(trace, event) == []
+    assert source(trace, event) == ("", [])
     event.src = "iostream.py:3"
-    assert len(source(trace, event)) == 9
+    assert len(source(trace, event)[1]) == 9
 
 
 def test_the_kernel_watches_what_was_added_until_it_is_deleted() -> None:
@@ -202,6 +213,8 @@ def test_the_state_is_shown() -> None:
     steps.at = sleeping[0].number
     text = steps.text(120)
     assert re.search(r"timers +.*Future.set_result", text)
+    queued = next(step for step in steps.steps if "queues Runner.run" in step.sentence)
+    assert steps._states[queued.event.seq][0][1].startswith("Runner.run of ")
     assert re.search(r"epoll watches .*c1 READ", text)
     assert re.search(r"c1 buffers +\d+ bytes to be read, 0 bytes to be sent", text)
 

@@ -84,7 +84,7 @@ def _band(band: Band, at: int, width: float) -> Iterator[str]:
     small = ' font-size="10.5"' if len(title) > 7 else ""  # "turn 100": the numbers come soon
     yield _text(10, top + 16, title, GREY, 'font-weight="bold"' + small)
     if band.how and band.last > band.first:
-        yield _text(10, top + 31, band.how, GREY, 'font-size="10.5"')
+        yield _text(10, top + 16 + ROW, band.how, GREY, 'font-size="10.5"')
 
 
 def _lifelines(height: float) -> Iterator[str]:

@@ -148,8 +148,8 @@ class State:
         `event` is the last that was applied, and `trace` has the brackets around it.
         """
         entries: dict[str, list[tuple[str, str | None, str | None]]] = {
-            QUEUE: [(words.target(by), by.conn, by.req) for by in self.queued.values()],
-            TIMERS: [(words.target(by), by.conn, by.req) for by in self.timers.values()],
+            QUEUE: [(_to_run(by), by.conn, by.req) for by in self.queued.values()],
+            TIMERS: [(_to_run(by), by.conn, by.req) for by in self.timers.values()],
             WATCHED: [
                 (f"{fd} {events or '(for what is not recorded)'}", fd, None)
                 for fd, events in self.watched.items()
@@ -171,6 +171,13 @@ class State:
             write = _buffer_line(fill, "wbuf", "to be sent", event, trace)
             lines.append((f"{event.conn} buffers", f"{read}, {write}"))
         return lines
+
+
+def _to_run(schedule: Event) -> str:
+    """Return what is to run: where a Runner takes a coroutine further, both."""
+    coroutine = schedule.data.get("coroutine")
+    runner = f"{words.qualified(schedule.data['target'])} of " if coroutine else ""
+    return runner + words.target(schedule)
 
 
 def changing(fill: Fill, name: str, event: Event, trace: Trace) -> tuple[Event, int] | None:

@@ -113,9 +113,9 @@ class Stepper(View):
         for name, text, colour in self._facts(step):
             facts.add_row(Text(name, f"italic {colour}"), text)
         yield facts
-        shown = source(self.trace, event)
+        place, shown = source(self.trace, event)
         if shown:
-            yield Text(f"\n{event.src}", GREY)
+            yield Text(f"\n{place}", GREY)
         for number, code, here in shown:
             said = f"{'▶' if here else ' '} {number:4}  {code}"
             yield Text(said, "bold" if here else "", no_wrap=True, overflow="ellipsis")
@@ -157,12 +157,13 @@ class Stepper(View):
             for name, text, _colour in self._facts(step)
         )
         layer = step.event.layer or ""
+        place, shown = source(self.trace, step.event)
         lines = "\n".join(
             f"<mark>{row}</mark>" if here else row
-            for number, line, here in source(self.trace, step.event)
+            for number, line, here in shown
             for row in [f"{number:4}  {html.escape(line)}"]
         )
-        code = f"<div>{html.escape(step.event.src or '')}</div><pre>{lines}</pre>" if lines else ""
+        code = f"<div>{html.escape(place)}</div><pre>{lines}</pre>" if lines else ""
         return (
             f'<details data-because="{why or 0}" data-asked="{step.asked or 0}">'
             f'<summary>{step.number} <span style="color:{colour_of(layer)}">{layer}</span> '
@@ -178,24 +179,26 @@ class Stepper(View):
 # ---- source ----
 
 
-def source(trace: Trace, event: Event) -> list[tuple[int, str, bool]]:
-    """Return the lines around an event's place: number, text, whether it is the one.
+def source(trace: Trace, event: Event) -> tuple[str, list[tuple[int, str, bool]]]:
+    """Return an event's place in words, and the lines there: number, text, whether it is the one.
 
-    Empty where the source isn't at hand: that of a loaded trace is looked for in this package.
+    What has no place of its own, as a system call, is at that of the function around it.  There
+    are no lines where the source isn't at hand: that of a loaded trace is looked for in this
+    package.
     """
-    if event.src is None or event.mod is None:
-        return []
-    name, _, line = event.src.rpartition(":")
-    path = trace.sources.get(event.mod) or _path_of(event.mod)
+    at = next((each for each in (event, *trace.ancestors(event)) if each.src), event)
+    name, _, line = (at.src or "").rpartition(":")
+    path = trace.sources.get(at.mod or "") or _path_of(at.mod or "")
     if path is None or Path(path).name != Path(name).name or not line.isdigit():
-        return []
+        return "", []
     here = int(line)
     lines = linecache.getlines(path)
     first = max(1, here - LINES_BEFORE)
-    return [
+    shown = [
         (number, lines[number - 1].rstrip(), number == here)
         for number in range(first, min(len(lines), here + LINES_AFTER) + 1)
     ]
+    return f"{at.src}{'' if at is event else ', the function around it'}", shown
 
 
 @functools.cache

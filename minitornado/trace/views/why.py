@@ -32,7 +32,7 @@ _LEFT = 11  # columns: the layer's name
 
 @dataclass(frozen=True)
 class Joint:
-    """An event with the stack it happened in, from the inside out, and who asked for that."""
+    """An event with the stack it happened in, from the inside out, and who else asked for that."""
 
     event: Event
     stack: tuple[Event, ...]
@@ -84,7 +84,8 @@ def _joints(trace: Trace, event: Event) -> Iterator[Joint]:
             link = link or bracket.link
             if bracket.cause is not None:
                 break
-        yield Joint(at, tuple(stack), trace.get(link))
+        # Who asked is told once: not here, if that is what made it run as well.
+        yield Joint(at, tuple(stack), trace.get(link) if link != bottom.cause else None)
         at = trace.get(bottom.cause)
 
 

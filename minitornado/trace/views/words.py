@@ -124,6 +124,8 @@ def _label_syscall(event: Event) -> str:
     parts = [event.name, data.get("op"), event.fd, watched(data), outcome(data)]
     if data.get("bytes") is not None and event.name.startswith("recv"):
         parts[-1] = f"{data['bytes']:,} B"  # asked for 65,536 says nothing about the request
+    if data.get("value") is not None:
+        parts[-1] = f"→ {data['value']}"
     return " ".join(str(part) for part in parts if part)
 
 
