@@ -113,7 +113,7 @@ def _asyncio() -> tuple[Row, ...]:
     loop, base = T + "platform.asyncio:BaseAsyncIOLoop.", "asyncio.base_events:BaseEventLoop."
     return (
         Schedule(loop + "add_handler", how="fd", arg="handler", fd="fd", events="events",
-                 recurring=True, step="watch"),
+                 step="watch"),
         Probe(loop + "update_handler", args=("events",), step="rewatch"),
         Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
         Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
@@ -148,10 +148,11 @@ def _wrap_inside(recorder: Any, site: Any) -> Any:
     def wrap(function: Any) -> Any:
         if not isinstance(function, Handle):
             return original(function)
-        inside = original(function.function)
-        if inside is not function.function:
-            inside.__wrapped__ = function.function
-            function.function = inside
+        order = function.order
+        inside = original(order.function)
+        if inside is not order.function:
+            inside.__wrapped__ = order.function
+            order.function = inside
         return function
 
     return wrap
@@ -176,7 +177,7 @@ def _poll_loop() -> tuple[Row, ...]:
     return (
         Custom(T + "stack_context:wrap", factory=_wrap_inside),
         Schedule(loop + "add_handler", how="fd", arg="handler", fd="fd", events="events",
-                 recurring=True, step="watch"),
+                 step="watch"),
         Probe(loop + "update_handler", args=("events",), step="rewatch"),
         Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
         Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),

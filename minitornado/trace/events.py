@@ -41,6 +41,7 @@ from typing import Any
 
 from .canonical import canonical, to_json
 from .looks import Looks
+from .names import source_at
 
 FORMAT = "minitornado-trace"
 VERSION = 1
@@ -146,11 +147,16 @@ class Event:
     @classmethod
     def recorded(cls, record: tuple[Any, ...], began: int) -> Event:
         """Return the event that was put down as a tuple by `Writer.emit`."""
-        (seq, kind, site, lane, t, turn, depth, parent, cause, link, of, (conn, req), fd, obj, src,
-         data) = record  # fmt: skip
+        (seq, kind, site, lane, t, turn, (parent, depth), (conn, req), data, obj, of, cause, link,
+         fd, at) = record  # fmt: skip
         step = STEPS.get(kind) or site.step or ("run" if kind == "run" else None)
-        if kind not in STEPS:
+        if kind in STEPS:
+            src = None if at is None else source_at(*at)
+        else:
             src = None if kind in CLOSERS else site.src
+        if data and "delta" in data:
+            watch, before, after = data["delta"]
+            data["delta"] = watch.delta(before, after)
         return cls(
             seq, kind, site.name, site.mod, site.layer, lane.name, t - began, turn, depth, parent,
             cause, link, of, conn, req, fd, obj, src, step, {} if data is None else data,
@@ -475,7 +481,7 @@ def _about(item: Event | tuple[Any, ...]) -> tuple[str, str, str | None]:
     """Return kind, name and connection of an event, or of one that is still a tuple."""
     if isinstance(item, Event):
         return item.kind, item.name, item.conn
-    return item[1], item[2].name, item[11][0]
+    return item[1], item[2].name, item[7][0]
 
 
 def load(path: str | Path) -> Trace:

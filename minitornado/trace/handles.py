@@ -7,6 +7,9 @@ So nothing is ever matched afterwards: the cause of a call travels with the call
 A callable is often handed on before it runs: `add_future(future, callback)` gives the Future
 a lambda, which gives the loop the callback.  What the loop is given then is a Handle already.
 The new one keeps who asked first, and for whom, and takes the new cause.
+
+What is remembered stands in an Order.  The Handle has the attributes of the callable, by a
+`__getattr__`, and where there is one Python is slow to find any attribute at all.
 """
 
 from __future__ import annotations
@@ -17,34 +20,43 @@ from .names import Known, innermost, name_of
 
 if TYPE_CHECKING:
     from .recorder import Recorder
-    from .writer import Flow
+    from .writer import Flow, Site
 
 
-class Handle:
-    """A callable, and who asked for it.  Compares, hashes and prints as the callable does."""
+class Order:
+    """That a callable is to be called, now or later: who asked for it, for whom, and why it runs.
 
-    ran = False
-    cause: int | None = None  # seq of what makes it run, where that is known now
-    link: int | None = None  # seq of what registered it
-    fd: int | None = None
-    known: Known | None = None  # of the Future that it waits for
-    coroutine: str | None = None  # name of the one that it takes further
+    `how` it is called: "callback", "timer", "fd", "future", "thread"; or "stored", if somebody
+    keeps it who will call it.
+    """
 
     def __init__(
-        self, recorder: Recorder, function: Any, how: str, flow: Flow, recurring: bool
+        self, recorder: Recorder, function: Any, how: str, flow: Flow, passed: Order | None = None
     ) -> None:
         self.recorder = recorder
-        self.function: Any = function.function if isinstance(function, Handle) else function
         self.how = how
         self.number = next(recorder.handles)
-        self.flow = flow
-        self.recurring = recurring
-        self.receiver = getattr(self.function, "__self__", None)
-        coroutine = recorder.table.coroutine_of(self.function)
-        if coroutine is not None:
-            self.coroutine = name_of(coroutine)
+        self.recurring = how == "fd"  # others run once
+        self.ran = False
+        self.cause: int | None = None  # seq of what makes it run, where that is known now
+        self.fd: int | None = None
+        self.known: Known | None = None  # of the Future that it waits for
+        self.link: int | None = None if passed is None else passed.link  # seq of who registered it
+        if passed is not None:
+            self.flow: Flow = passed.flow
+            self.function: Any = passed.function
+            self.receiver: Any = passed.receiver
+            self.coroutine: str | None = passed.coroutine
+            self.site: Site = passed.site
+            self.merged: bool = passed.merged
+            return
+        self.flow = (flow[0], None) if self.recurring else flow  # it outlives the request
+        self.function = function
+        self.receiver = getattr(function, "__self__", None)
+        coroutine = recorder.table.coroutine_of(function)  # the one that it takes further
+        self.coroutine = None if coroutine is None else name_of(coroutine)
         # The bracket of a probed function and that of its run are one.
-        self.site, self.merged = recorder.site_of(self.function)
+        self.site, self.merged = recorder.site_of(function)
 
     def told(self) -> dict[str, Any]:
         """Return the data of the event that schedules it."""
@@ -53,33 +65,30 @@ class Handle:
             data["coroutine"] = self.coroutine
         return data
 
-    def is_scheduled_by(self, seq: int, passed: Handle | None, done: bool = False) -> None:
-        """Take the edges: from event `seq`, which scheduled it, or the Handle `passed` on.
 
-        `done`: the Future that it waits for is done, so that it runs now.
-        """
-        self.link = seq
-        if passed is not None:
-            self.link, self.flow = passed.link, passed.flow
-        if self.how != "future" or done:  # else the Future's resolution, when it comes
-            self.cause = seq
+class Handle:
+    """Stands for a callable.  Compares, hashes and prints as it does, and has its attributes."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        recorder = self.recorder
+        order = self.order
+        recorder = order.recorder
         lane = recorder.lanes.lane
         if lane.muted:
-            return self.function(*args, **kwargs)
-        self.ran = True
+            return order.function(*args, **kwargs)
+        order.ran = True
         flow = lane.flow
-        lane.flow = (self.flow[0], None) if self.recurring else self.flow
-        opened = recorder.open_run(lane, self, args)
+        lane.flow = order.flow
+        opened = recorder.open_run(lane, order, args)
         try:
-            if not self.merged:
-                value = self.function(*args, **kwargs)
-            elif self.receiver is None:
-                value = self.site.original(*args, **kwargs)
+            if not order.merged:
+                value = order.function(*args, **kwargs)
+            elif order.receiver is None:
+                value = order.site.original(*args, **kwargs)
             else:
-                value = self.site.original(self.receiver, *args, **kwargs)
+                value = order.site.original(order.receiver, *args, **kwargs)
         except BaseException as error:
             recorder.close(lane, opened, "raise", error=error)
             raise
@@ -90,19 +99,20 @@ class Handle:
             lane.flow = flow
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.function == (other.function if isinstance(other, Handle) else other))
+        function = self.order.function
+        return bool(function == (other.order.function if isinstance(other, Handle) else other))
 
     def __hash__(self) -> int:
-        return hash(self.function)
+        return hash(self.order.function)
 
     def __repr__(self) -> str:
-        return repr(self.function)
+        return repr(self.order.function)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.function, name)
+        return getattr(self.order.function, name)
 
 
-def find(function: Any) -> Handle | None:
-    """Return the Handle inside a callable, which may be a partial of it; None if there is none."""
+def find(function: Any) -> Order | None:
+    """Return the Order of the Handle inside a callable, which may be a partial of it."""
     function = innermost(function)
-    return function if isinstance(function, Handle) else None
+    return function.order if isinstance(function, Handle) else None

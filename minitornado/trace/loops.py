@@ -24,8 +24,8 @@ def attach(recorder: Recorder, loop: Any) -> None:
     says so.  A stream that is watched is a connection that begins here.
     """
     for place in recorder.table.places(loop):
-        handle = find(place.function)
-        if handle is not None and handle.recorder is recorder:
+        order = find(place.function)
+        if order is not None and order.recorder is recorder:
             continue
         function = _unwrapped(place.function)
         _swap_captured(function, recorder.wrappers)
@@ -53,7 +53,7 @@ def detach(recorder: Recorder, loop: Any) -> None:
 def _unwrapped(function: Any) -> Any:
     """Return a callable without its Handle."""
     if isinstance(function, Handle):
-        return function.function
+        return function.order.function
     if isinstance(function, functools.partial) and find(function) is not None:
         return functools.partial(_unwrapped(function.func), *function.args, **function.keywords)
     return function
@@ -96,8 +96,8 @@ def clock(recorder: Recorder, site: Site) -> Wrapper:
     """Keep what the loop's clock said last: a deadline is a distance from there."""
     original = site.original
 
-    def time(*args: Any, **kwargs: Any) -> float:
-        now: float = original(*args, **kwargs)
+    def time(loop: Any) -> float:
+        now: float = original(loop)
         lane = recorder.lanes.lane
         lane.told = now
         if not lane.muted:

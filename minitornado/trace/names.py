@@ -8,27 +8,30 @@ part it plays ("listen1", "c3"), and a value by a summary that holds none of its
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import weakref
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import CodeType
 from typing import Any
 
 HEAD_BYTES = 60  # of bytes and texts, where their content was asked for
 
-# Names of dead objects are swept out when there are this many, and twice as many as lived last.
-SWEEP_AT = 1000
-
-_PLAIN = frozenset({type(None), bool, int})
-
-
 class Known(weakref.ref[Any]):
     """What is known of an object while it lives: its name, and for a Future how it was resolved."""
 
-    __slots__ = ("name", "resolved")
+    __slots__ = ("id", "name", "resolved")
 
+    id: int
     name: str
     resolved: int | None  # seq of the event
+
+
+def can_be_named(cls: type) -> bool:
+    """Tell whether objects of a class can be remembered: not by slots without __weakref__."""
+    return cls.__weakrefoffset__ != 0
 
 
 class Names:
@@ -38,127 +41,109 @@ class Names:
         self, package: str, describe: Mapping[str, Callable[[Any], str]], heads: bool
     ) -> None:
         self.process = ""  # put before names of roles; a child has its own
-        self._package = package
-        self._describe = describe
         self._heads = heads
-        self._counts: Counter[str] = Counter()
+        # All in C: a signal handler can't come between the look at a number and its increase.
+        self._counts: defaultdict[str, Iterator[int]] = defaultdict(partial(itertools.count, 1))
         self._known: dict[int, Known] = {}
-        self._sweep_at = SWEEP_AT
-        self._summaries: dict[type, Callable[[Any], Any]] = {}
-        self._fds: dict[int, str] = {}
+        self._summaries = _Summaries(self, package, describe)
+        self.fds: dict[int, str] = {}  # of those that are open
 
     # ---- objects ----
 
-    def of(self, obj: Any) -> Known | None:
-        """Return what is known of an object, a name at least; None if it can't be remembered."""
+    def of(self, obj: Any) -> Known:
+        """Return what is known of an object, a name at least.
+
+        Raises TypeError if its class `can_be_named` not.
+        """
         known = self._known.get(id(obj))
-        if known is not None and known() is obj:  # else the id is another's by now
-            return known
-        try:
-            known = Known(obj)
-        except TypeError:  # slots without __weakref__
-            return None
-        known.name, known.resolved = self.count(type(obj).__name__), None
-        self._known[id(obj)] = known
-        if len(self._known) > self._sweep_at:
-            # A list first, and one by one: a signal handler, or a thread, names others meanwhile.
-            for key, other in list(self._known.items()):
-                if other() is None:
-                    gone = self._known.pop(key, None)
-                    if gone is not None and gone is not other:  # the id is another's since then
-                        self._known[key] = gone
-            self._sweep_at = max(SWEEP_AT, 2 * len(self._known))
+        if known is None:
+            known = Known(obj, self._forget)
+            known.id, known.resolved = id(obj), None
+            known.name = self.next(f"{type(obj).__name__}#")
+            self._known[id(obj)] = known
         return known
 
-    def name(self, obj: Any) -> str | None:
-        """Return the name of an object; None if it has none."""
-        known = self.of(obj)
-        return None if known is None else known.name
+    def _forget(self, known: Known) -> None:
+        """The object is about to go; its id will be another's."""
+        del self._known[known.id]
 
-    def count(self, kind: str) -> str:
-        """Return the next name of a kind: "Future#1", "Future#2", ..."""
-        self._counts[kind] += 1
-        return f"{self.process}{kind}#{self._counts[kind]}"
+    def name(self, obj: Any) -> str:
+        """Return the name of an object."""
+        return self.of(obj).name
 
     def next(self, role: str) -> str:
-        """Return the next name of a role: "c1", "c2", ..."""
-        self._counts[role] += 1
-        return f"{self.process}{role}{self._counts[role]}"
+        """Return the next name of a role, or of a class: "c1", "c2", "Future#1", ..."""
+        return f"{self.process}{role}{next(self._counts[role])}"
 
     # ---- fds ----
 
-    def fd(self, fd: Any, role: str = "fd") -> str | None:
-        """Return the name of an fd (a number, or an object that has one); a new one is a `role`."""
-        number = fd if isinstance(fd, int) else fd.fileno()
-        if number < 0:
-            return None
-        name = self._fds.get(number)
-        if name is None:
-            name = self._fds[number] = self.next(role)
+    def fd(self, number: int, role: str = "fd") -> str | None:
+        """Return the name of an fd; a new one is a `role`."""
+        name = self.fds.get(number)
+        if name is None and number >= 0:
+            name = self.fds[number] = self.next(role)
         return name
-
-    def has_fd(self, number: int) -> bool:
-        """Tell whether an fd has a name."""
-        return number in self._fds
-
-    def set_fd(self, number: int, name: str) -> None:
-        """Give an fd a name: whatever it was before has been closed."""
-        self._fds[number] = name
-
-    def forget_fd(self, number: int) -> None:
-        """The fd is closed; its number will be another's."""
-        self._fds.pop(number, None)
 
     # ---- values ----
 
     def summary(self, value: Any) -> Any:
         """Return a value that JSON can hold, the same in every run."""
-        kind = type(value)
-        if kind in _PLAIN:
-            return value
-        summarise = self._summaries.get(kind)
-        if summarise is None:
-            summarise = self._summaries[kind] = self._summary_of(kind)
-        return summarise(value)
+        return self._summaries[type(value)](value)
 
-    def _summary_of(self, kind: type) -> Callable[[Any], Any]:
-        """Return the function that summarises values of a type."""
-        if kind is float:
-            return lambda value: round(value, 6)
-        if issubclass(kind, (bytes, bytearray, memoryview)):
-            return _size
-        if kind is tuple:
-            return lambda value: f"({', '.join(str(self.summary(part)) for part in value[:3])})"
-        if issubclass(kind, BaseException):
-            return self.error
-        if kind.__name__ in self._describe:
-            describe = self._describe[kind.__name__]
-            return lambda value: printable(describe(value))
-        if any("__call__" in vars(base) for base in kind.__mro__):
-            return name_of
-        if kind.__module__.partition(".")[0] == self._package:
-            return lambda value: self.name(value) or kind.__name__
-        return lambda value: kind.__name__  # its content is nobody's business
-
-    def tell(self, data: dict[str, Any], key: str, value: Any) -> None:
-        """Put the summary of a value into `data`, and how it begins, if that was asked for."""
-        data[key] = self.summary(value)
+    def tell(
+        self, data: dict[str, Any], key: str, value: Any, head: dict[str, Any] | None = None
+    ) -> None:
+        """Put the summary of a value into `data`; how it begins too, there or into `head`."""
+        data[key] = self._summaries[type(value)](value)
         if self._heads:
-            head = self.head(value)
-            if head is not None:
-                data["head"] = head
+            self.tell_head(data if head is None else head, value)
 
-    def head(self, value: Any) -> str | None:
-        """Return how bytes begin, if that was asked for."""
-        if not self._heads or not isinstance(value, (bytes, bytearray, memoryview)):
-            return None
-        return bytes(value[:HEAD_BYTES]).decode("latin-1")
+    def tell_head(self, data: dict[str, Any], value: Any) -> None:
+        """Put how bytes begin into `data`, if that was asked for."""
+        if self._heads and isinstance(value, (bytes, bytearray, memoryview)):
+            data["head"] = bytes(value[:HEAD_BYTES]).decode("latin-1")
 
     def error(self, error: BaseException) -> str:
         """Return the name of an exception: of its errno, or of its class."""
         if isinstance(error, OSError) and error.errno in os_errors():
             return os_errors()[error.errno]
         return type(error).__name__
+
+
+class _Summaries(dict[type, Callable[[Any], Any]]):
+    """The functions that summarise values, by class."""
+
+    def __init__(
+        self, names: Names, package: str, describe: Mapping[str, Callable[[Any], str]]
+    ) -> None:
+        self._names = names
+        self._package = package
+        self._describe = describe
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        summarise = self[kind] = self._summariser(kind)
+        return summarise
+
+    def _summariser(self, kind: type) -> Callable[[Any], Any]:
+        names = self._names
+        if kind in (type(None), bool, int):
+            return lambda value: value
+        if kind is float:
+            return lambda value: round(value, 6)
+        if issubclass(kind, (bytes, bytearray, memoryview)):
+            return _size
+        if kind is tuple:
+            return lambda value: f"({', '.join([str(names.summary(part)) for part in value[:3]])})"
+        if issubclass(kind, BaseException):
+            return names.error
+        if kind.__name__ in self._describe:
+            describe = self._describe[kind.__name__]
+            return lambda value: printable(describe(value))
+        if any("__call__" in vars(base) for base in kind.__mro__):
+            return name_of
+        if kind.__module__.partition(".")[0] == self._package and can_be_named(kind):
+            return names.name
+        return lambda value: kind.__name__  # its content is nobody's business
 
 
 def _size(data: bytes | bytearray | memoryview) -> str:
@@ -169,8 +154,8 @@ def _size(data: bytes | bytearray | memoryview) -> str:
 def name_of(function: Any) -> str:
     """Return the qualified name of a callable, without the "<locals>" of nested ones.
 
-    >>> name_of(functools.partial(Names.count, "x"))
-    'Names.count'
+    >>> name_of(functools.partial(Names.next, "c"))
+    'Names.next'
     """
     function = innermost(function)
     return readable(getattr(function, "__qualname__", None) or type(function).__qualname__)
@@ -216,21 +201,28 @@ def os_errors() -> dict[int, str]:
     return dict(errno.errorcode)
 
 
-def source_of(code: Any, line: int | None = None) -> str:
-    """Return "file.py:17" of a code object, or of a line in it.
+#: A place in the code: the code object, and the offset of the instruction in it.
+At = tuple[CodeType, int]
 
-    A file that has a namesake in the stack comes with its folder: a learner's
-    "my_minitornado/iostream.py:17" is not the stack's.
-    """
-    return _source_of(code.co_filename, code.co_firstlineno if line is None else line)
+
+@functools.lru_cache(maxsize=10_000)
+def source_at(code: CodeType, offset: int) -> str:
+    """Return "file.py:17", the line of an instruction."""
+    lines = code.co_lines()
+    line = next(line for start, end, line in lines if start <= offset < end and line is not None)
+    return source_of(code, line)
 
 
 _STACK = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-@functools.lru_cache(maxsize=10_000)
-def _source_of(file: str, line: int) -> str:
-    folder, name = os.path.split(file)
+def source_of(code: CodeType, line: int | None = None) -> str:
+    """Return "file.py:17" of a code object, or of a line in it.
+
+    A file that has a namesake in the stack comes with its folder: a learner's
+    "my_minitornado/iostream.py:17" is not the stack's.
+    """
+    folder, name = os.path.split(code.co_filename)
     if folder != _STACK and os.path.exists(os.path.join(_STACK, name)):
         name = f"{os.path.basename(folder)}/{name}"
-    return f"{name}:{line}"
+    return f"{name}:{code.co_firstlineno if line is None else line}"

@@ -86,8 +86,8 @@ class Schedule(Row):
 
     `how` it will be called: "callback", "timer", "fd", "future", "thread".  `fd`: the
     parameter that is the fd; `events`: the one that says for what.  `when`: the one that is a
-    deadline.  `future`: the one that is waited for.  `recurring`: more than once.  `inside`:
-    only where the traced program calls, and not somebody else in the same process.
+    deadline.  `future`: the one that is waited for.  `inside`: only where the traced program
+    calls, and not somebody else in the same process.
     """
 
     how: str
@@ -97,7 +97,6 @@ class Schedule(Row):
     when: str | None = None
     future: str | None = None
     held_as: str | None = None
-    recurring: bool = False
     inside: bool = False
 
 
@@ -190,7 +189,25 @@ class Place:
     fd: int | None = None
 
 
-Watch = tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
+@dataclass(frozen=True)
+class Watch:
+    """What is watched of a class's objects: `state(object)` returns the values of `names`.
+
+    `shown`: name -> function of a value that returns what is written of it.
+    """
+
+    names: tuple[str, ...]
+    state: Callable[[Any], tuple[Any, ...]]
+    shown: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    def delta(self, before: tuple[Any, ...], after: tuple[Any, ...]) -> dict[str, list[Any]]:
+        """Return what has changed from one state to the other: {name: [was, is now]}."""
+        delta = {}
+        for name, was, now in zip(self.names, before, after, strict=True):
+            if was != now:
+                show = self.shown.get(name, lambda value: value)
+                delta[name] = [show(was), show(now)]
+        return delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +218,7 @@ class Table:
     package   whose modules are traced
     rows      the probes
     layers    module -> layer; any other module is the application's
-    watch     class name -> (names, function of an object that returns its state: their values)
+    watch     class name -> what is watched of its objects
     describe  class name -> function of an object that returns its summary, a string
     masks     function that writes an event mask in words
     fd_role   function (loop, fd, callable) -> "waker", "listen", ... of an fd that is watched

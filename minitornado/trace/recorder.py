@@ -19,10 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .events import Event
-from .handles import Handle, find
-from .names import Names, innermost, name_of, source_of
-from .probes import Place, Schedule, Syscall, Table, Watch
-from .writer import NOBODY, RING_ENDED, Flow, Lane, Site, Writer
+from .handles import Handle, Order, find
+from .names import At, Names, can_be_named, innermost, name_of, source_of
+from .probes import Place, Syscall, Table, Watch
+from .writer import NOBODY, RING_ENDED, Flow, Inside, Lane, Site, Writer
 
 _CONNECTION = Site("connection", None, "tcp", "connection")
 _CONNECTION_END = Site("connection", None, "tcp", "connection-end")
@@ -32,33 +32,31 @@ _READY = Site("ready", "kernel", "kernel", "ready")
 _DUE = Site("deadline", "kernel", "loop", "due")
 _ATTACH = Site("Tracer.attach", None, "loop", "attach")
 
-#: An open bracket: seq of its opener, its site, the receiver's name, the receiver, its state.
-Open = tuple[int, Site, str | None, Any, tuple[Any, ...] | None]
+#: An open bracket: seq of its opener, what it stands in, its site, the receiver's name, and
+#: what is watched of the receiver, and was its state.
+Open = tuple[int, Inside, Site, str | None, Any, Watch | None, tuple[Any, ...] | None]
 
 
 class Sleep:
     """Where a coroutine waits: how many segments it had, what it waits for, and for whom."""
 
-    __slots__ = ("asleep", "flow", "segments", "src", "target")
-
-    def __init__(self) -> None:
-        self.segments = 0
-        self.asleep: int | None = None  # seq of its last yield
-        self.src: str | None = None  # the line
-        self.target: Any = None
-        self.flow = NOBODY
+    segments = 0
+    asleep: int | None = None  # seq of its last yield
+    at: At | None = None
+    target: Any = None
+    flow = NOBODY
 
 
-class _Watches(dict[type, Watch | None]):
-    """What is watched of the objects of a class."""
+class _Classes(dict[type, tuple[bool, Watch | None]]):
+    """Of receivers, by class: whether they have names, and what is watched of them."""
 
     def __init__(self, table: Table) -> None:
-        self._by_name = table.watch
+        self._watch = table.watch
 
-    def __missing__(self, cls: type) -> Watch | None:
-        names = [base.__name__ for base in cls.__mro__ if base.__name__ in self._by_name]
-        watch = self[cls] = self._by_name[names[0]] if names else None
-        return watch
+    def __missing__(self, cls: type) -> tuple[bool, Watch | None]:
+        watched = [base.__name__ for base in cls.__mro__ if base.__name__ in self._watch]
+        known = self[cls] = can_be_named(cls), self._watch[watched[0]] if watched else None
+        return known
 
 
 class Recorder(Writer):
@@ -68,19 +66,21 @@ class Recorder(Writer):
         self, table: Table, level: str = "full", heads: bool = False,
         sink: Callable[[Event], object] | None = None, ring: int | None = None,
     ) -> None:  # fmt: skip
+        # Fewer than thirty attributes: those of an object that has more are in a dict of its own,
+        # and found more slowly.  Every event needs some.
         super().__init__({"table": table.name, "level": level}, sink, ring)
         self.table = table
         self.names = Names(table.package, table.describe, heads)
         # Set by the tracer: probes the methods of an application's class, met on the way.
         self.watch_class: Callable[..., None] = lambda cls, methods, returns=(): None
         self.handles = itertools.count(1)
-        self.fd_handles: dict[int, Handle] = {}  # fd -> the Handle that is called for it
+        self.handlers: dict[int, Order] = {}  # fd -> what is called for it
         self.ready: dict[int, int] = {}  # fd -> seq of its `ready`, until it has been served
         self.installed: list[Site] = []
         self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
-        self._watches = _Watches(table)
+        self._classes = _Classes(table)
         self._loops_seen: dict[int, weakref.ref[Any]] = {}  # a WeakSet takes as long as an event
         self._sleeps: weakref.WeakKeyDictionary[Any, Sleep] = weakref.WeakKeyDictionary()
         self._open: set[str] = set()  # connections that have begun and not ended
@@ -107,12 +107,10 @@ class Recorder(Writer):
         """Open the bracket of a call."""
         try:
             row = site.row
-            if row.opens == "conn":
-                self._begin_connection(lane, site.argument(row.socket, args, kwargs))
-            elif row.opens == "req":
-                self._begin_request(lane)
+            if row.opens is not None:
+                self._begin(lane, site, args, kwargs)
             data = self._arguments(site, args, kwargs) if row.args else None
-            return self._enter(lane, "call", site, args[0] if site.method and args else None, data)
+            return self._enter(lane, "call", site, args[0] if site.method else None, data)
         except Exception as error:
             self.failed(error)
             return None
@@ -120,65 +118,45 @@ class Recorder(Writer):
     def _enter(
         self, lane: Lane, kind: str, site: Site, receiver: Any, data: dict[str, Any] | None,
         cause: int | None = None, link: int | None = None,
-        fd: str | None = None, src: str | None = None,
+        fd: str | None = None, at: At | None = None,
     ) -> Open:  # fmt: skip
         """Write an opener; what is written from now on stands inside it."""
-        obj = before = None
+        obj = watch = before = None
         if receiver is not None:
-            known = self.names.of(receiver)
-            obj = None if known is None else known.name
-            watch = self._watches[type(receiver)]
+            has_name, watch = self._classes[type(receiver)]
+            if has_name:
+                obj = self.names.of(receiver).name
             if watch is not None:
                 try:
-                    before = watch[1](receiver)
+                    before = watch.state(receiver)
                 except AttributeError:
-                    before = None  # it is being made
-        seq = self.emit(lane, kind, site, data, cause, link, None, fd, obj, src)
-        lane.stack.append(seq)
-        return seq, site, obj, receiver, before
+                    watch = None  # it is being made
+        seq = self.emit(lane, kind, site, data, obj, None, cause, link, fd, at)
+        around = lane.inside
+        lane.inside = seq, around[1] + 1
+        return seq, around, site, obj, receiver, watch, before
 
     def close(
         self, lane: Lane, opened: Open | None, kind: str,
         value: Any = None, error: BaseException | None = None,
     ) -> None:  # fmt: skip
         """Close a bracket: `kind` is "return" or "done" with a value, or "raise" with an error."""
-        if opened is None or not self._leave(lane, opened):
-            return
-        seq, site, obj, receiver, before = opened
+        if opened is None or opened[0] != lane.inside[0] or not self.on:
+            return  # its opener stands in another process's trace, or the trace was stopped inside
+        seq, lane.inside, site, obj, receiver, watch, before = opened
         data: dict[str, Any] = {}
         try:
             if error is not None:
                 data["error"] = self.names.error(error)
             elif value is not None:
                 self.names.tell(data, "value", value)
-            if before is not None:
-                self._tell_changes(data, before, receiver)
-            self.emit(lane, kind, site, data or None, None, None, seq, None, obj)
+            if watch is not None:
+                after = watch.state(receiver)
+                if after != before:
+                    data["delta"] = watch, before, after  # to be written out by who looks at it
+            self.emit(lane, kind, site, data, obj, seq)
         except Exception as failure:
             self.failed(failure)
-
-    def _leave(self, lane: Lane, opened: Open) -> bool:
-        """Leave a bracket; return whether its end is to be written.
-
-        It is not, if its opener stands in the trace of another process; and if the trace was
-        stopped inside of it.
-        """
-        if not lane.stack or lane.stack[-1] != opened[0]:
-            return False
-        lane.stack.pop()
-        return self.on
-
-    def _tell_changes(self, data: dict[str, Any], before: tuple[Any, ...], receiver: Any) -> None:
-        names, state = self._watches[type(receiver)] or ((), None)
-        after = before if state is None else state(receiver)
-        if after == before:
-            return
-        changed = zip(names, before, after, strict=True)
-        delta = {name: [was, now] for name, was, now in changed if was != now}
-        if "mask" in delta:
-            masks = self.table.masks
-            delta["mask"] = [None if mask is None else masks(mask) for mask in delta["mask"]]
-        data["delta"] = delta
 
     def _arguments(
         self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -191,19 +169,27 @@ class Recorder(Writer):
             if name == "events" and isinstance(value, int):
                 summaries[name] = self.table.masks(value)
             elif value is not None:
-                self.names.tell(data, name, value)
-                summaries[name] = data.pop(name)
-        return data | {"args": summaries} if summaries else data
+                self.names.tell(summaries, name, value, data)
+        if summaries:
+            data["args"] = summaries
+        return data
 
     # ---- connections and requests ----
+
+    def _begin(
+        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        if site.row.opens == "conn":
+            self._begin_connection(lane, site.argument(site.row.socket, args, kwargs))
+        else:
+            self._begin_request(lane)
 
     def _begin_connection(self, lane: Lane, sock: Any, attached: bool = False) -> None:
         name = self.names.next("c")
         lane.flow = name, None
         self._open.add(name)
         number = self.fd_number(sock)
-        if not self.names.has_fd(number):  # nobody saw it being accepted
-            self.names.set_fd(number, name)
+        self.names.fds.setdefault(number, name)  # it has one, if it was seen being accepted
         data = {"attached": True} if attached else None
         self.emit(lane, "begin", _CONNECTION, data, fd=name)
 
@@ -236,73 +222,72 @@ class Recorder(Writer):
         site = self.sites.get(plain)
         if site is not None:
             return site, True
-        site = self._plain.get(getattr(plain, "__code__", None))
-        if site is None or "__wrapped__" in plain.__dict__:
-            # Met for the first time, or it wraps another one.
-            function = innermost(function)
-            function = getattr(function, "__func__", function)
-            function = getattr(function, "__wrapped__", function)
-            mod = getattr(function, "__module__", None)
-            site = self._plain_site(getattr(function, "__code__", None), name_of(function), mod)
-        return site, False
+        function = innermost(function)
+        function = getattr(function, "__func__", function)
+        function = getattr(function, "__wrapped__", function)
+        mod = getattr(function, "__module__", None)
+        return self._plain_site(function, getattr(function, "__code__", None), mod), False
 
     def coroutine_site(self, coroutine: Any) -> Site:
         """Return what is known of a coroutine that has no probe."""
         code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         mod = None if frame is None else frame.f_globals.get("__name__")
-        return self._plain_site(code, name_of(coroutine), mod)
+        return self._plain_site(coroutine, code, mod)
 
-    def _plain_site(self, code: Any, name: str, mod: str | None) -> Site:
-        site = None if code is None else self._plain.get(code)
+    def _plain_site(self, function: Any, code: Any, mod: str | None) -> Site:
+        site = self._plain.get(code)
         if site is None:
-            site = Site(name, mod, self.table.layers.get(mod or "", "app"))
-            if code is not None:
+            site = Site(name_of(function), mod, self.table.layers.get(mod or "", "app"))
+            if code is not None:  # else it is written in C, or an object that can be called
                 site.src = source_of(code)
                 self._plain[code] = site
         return site
 
     def scheduled(
         self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any], function: Any
-    ) -> Handle:
-        """Write that `function` is handed over for later; return the Handle that stands for it."""
-        row: Schedule = site.row
-        handle = Handle(self, function, row.how, lane.flow, row.recurring)
-        data = handle.told()
-        fd = obj = None
-        if row.fd is not None:
-            handle.fd = self.fd_number(site.argument(row.fd, args, kwargs))
-            fd = self.names.fd(handle.fd, self.table.fd_role(args[0], handle.fd, handle.function))
-        if row.events is not None:
+    ) -> Order:
+        """Write that `function` is handed over for later; return the Order to call it."""
+        row = site.row
+        passed = function.order if isinstance(function, Handle) else None
+        order = Order(self, function, row.how, lane.flow, passed)
+        data = order.told()
+        fd = obj = link = None
+        if row.how == "callback":
+            self._see_loop(args[0])
+        elif row.how == "fd":
+            self._see_loop(args[0])
+            order.fd = self.fd_number(site.argument(row.fd, args, kwargs))
+            fd = self.names.fd(order.fd, self.table.fd_role(args[0], order.fd, order.function))
             data["events"] = self.table.masks(site.argument(row.events, args, kwargs))
-        if row.when is not None:
+            data["recurring"] = True
+        elif row.how == "timer":
+            self._see_loop(args[0])
             # On the clock's own word: what has passed since it was asked is no part of the plan.
             data["seconds"] = round(site.argument(row.when, args, kwargs) - lane.told, 6)
-        if row.recurring:
-            data["recurring"] = True
-        if row.future is not None:
+        elif row.how == "future":
             future = site.argument(row.future, args, kwargs)
-            handle.known = self.names.of(future)
-            obj = None if handle.known is None else handle.known.name
+            order.known = self.names.of(future)
+            obj = order.known.name
             if future.done():
                 data["done"] = True
-        elif row.how != "thread":
-            self._see_loop(args[0])
-        passed = function if isinstance(function, Handle) else None
-        stored = None
-        if passed is not None and passed.how == "stored":
-            stored = passed.link
-        elif passed is not None:
-            data["passed"] = passed.number
-        seq = self.emit(lane, "schedule", site, data, None, stored, None, fd, obj)
-        handle.is_scheduled_by(seq, passed, "done" in data)
-        return handle
+        if passed is not None:
+            if passed.how == "stored":
+                link = passed.link
+            else:
+                data["passed"] = passed.number
+        seq = self.emit(lane, "schedule", site, data, obj, link=link, fd=fd)
+        if order.link is None:
+            order.link = seq
+        if row.how != "future" or "done" in data:  # else the Future's resolution, when it comes
+            order.cause = seq
+        return order
 
     def kept(self, lane: Lane, function: Any, opened: Open) -> Handle:
         """Return the Handle for a callable that is kept by whom the bracket `opened` is about."""
-        handle = Handle(self, function, "stored", lane.flow, False)
-        handle.link = opened[0]
-        return handle
+        order = Order(self, function, "stored", lane.flow)
+        order.link = opened[0]
+        return Handle(order)
 
     def attached(self, loop: Any, place: Place, function: Any) -> Handle:
         """Write that a callable was found waiting in a loop; return the Handle for it."""
@@ -312,19 +297,19 @@ class Recorder(Writer):
         if sock is not None:
             self._accepted(sock)
             self._begin_connection(lane, sock, attached=True)
-        handle = Handle(self, function, place.how, lane.flow, place.how == "fd")
-        data, fd = handle.told(), None
+        order = Order(self, function, place.how, lane.flow)
+        data, fd = order.told(), None
         if place.fd is not None:
-            handle.fd = place.fd
-            self.fd_handles[place.fd] = handle
+            order.fd = place.fd
+            self.handlers[place.fd] = order
             fd = self.names.fd(place.fd, self.table.fd_role(loop, place.fd, function))
             data["recurring"] = True
         elif place.how == "timer":
             data["seconds"] = None
         self._see_loop(loop)
-        handle.is_scheduled_by(self.emit(lane, "schedule", _ATTACH, data, fd=fd), None)
+        order.link = order.cause = self.emit(lane, "schedule", _ATTACH, data, fd=fd)
         lane.flow = flow
-        return handle
+        return Handle(order)
 
     def loops(self) -> list[Any]:
         """Return the loops that were given something, and still exist."""
@@ -335,62 +320,64 @@ class Recorder(Writer):
         if seen is None or seen() is not loop:
             self._loops_seen[id(loop)] = weakref.ref(loop)
 
-    def waiting(self, loop: Any) -> list[Handle]:
-        """Return the Handles that wait in a loop."""
+    def waiting(self, loop: Any) -> list[Order]:
+        """Return what waits in a loop to be called."""
         found = [find(place.function) for place in self.table.places(loop)]
-        return [handle for handle in found if handle is not None and handle.recorder is self]
+        return [order for order in found if order is not None and order.recorder is self]
 
     def end(self) -> None:
         """Stop recording; say what still waits."""
         super().end()
         self.trace.meta["pending"] = sorted(
-            handle.number for loop in self.loops() for handle in self.waiting(loop)
+            order.number for loop in self.loops() for order in self.waiting(loop)
         )
 
-    def open_run(self, lane: Lane, handle: Handle, args: tuple[Any, ...]) -> Open | None:
+    def open_run(self, lane: Lane, order: Order, args: tuple[Any, ...]) -> Open | None:
         """Open the bracket of a callable that was handed over before, and is called now."""
         try:
-            site, cause, fd = handle.site, handle.cause, None
-            data: dict[str, Any] = {"how": handle.how, "handle": handle.number}
-            if handle.how == "stored":
+            site, cause, fd = order.site, order.cause, None
+            data: dict[str, Any] = {"how": order.how, "handle": order.number}
+            if order.how == "stored":
                 del data["handle"]  # nobody has scheduled it
-                cause = lane.stack[-1] if lane.stack else None
-            elif handle.how == "timer":
-                cause = self.emit(lane, "ready", _DUE, data.copy(), cause, handle.link)
-            elif handle.fd is not None:
-                cause, fd = self.ready.pop(handle.fd, None), self.names.fd(handle.fd)
-            elif handle.known is not None and handle.known.resolved is not None:
-                cause = handle.known.resolved
-            if handle.coroutine is not None:
-                data["coroutine"] = handle.coroutine
-            if handle.merged and site.row.args:
-                data |= self._arguments(site, (handle.receiver, *args), {})
-            return self._enter(lane, "run", site, handle.receiver, data, cause, handle.link, fd)
+                cause = lane.inside[0]
+            elif order.how == "timer":
+                cause = self.emit(
+                    lane, "ready", _DUE, data.copy(), cause=cause, link=order.link
+                )
+            elif order.fd is not None:
+                cause, fd = self.ready.pop(order.fd, None), self.names.fd(order.fd)
+            elif order.known is not None and order.known.resolved is not None:
+                cause = order.known.resolved
+            if order.coroutine is not None:
+                data["coroutine"] = order.coroutine
+            if order.merged and site.row.args:
+                data |= self._arguments(site, (order.receiver, *args), {})
+            return self._enter(lane, "run", site, order.receiver, data, cause, order.link, fd)
         except Exception as error:
             self.failed(error)
             return None
 
     def cancelled(
-        self, lane: Lane, site: Site, handle: Handle, error: BaseException | None = None
+        self, lane: Lane, site: Site, order: Order, error: BaseException | None = None
     ) -> None:
         """Write that a callable was taken back, or not taken, because of an error."""
-        data = {"how": handle.how, "handle": handle.number, "target": handle.site.name}
+        data = {"how": order.how, "handle": order.number, "target": order.site.name}
         fd = None
-        if handle.fd is not None:
-            fd = self.names.fd(handle.fd)
-            if self.fd_handles.get(handle.fd) is handle:
-                del self.fd_handles[handle.fd]
-                self.ready.pop(handle.fd, None)
+        if order.fd is not None:
+            fd = self.names.fd(order.fd)
+            if self.handlers.get(order.fd) is order:
+                del self.handlers[order.fd]
+                self.ready.pop(order.fd, None)
         if error is not None:
             data["error"] = self.names.error(error)
             site.unwritten -= 1  # of one call, two events
-        self.emit(lane, "cancel", site, data, link=handle.link, fd=fd)
+        self.emit(lane, "cancel", site, data, link=order.link, fd=fd)
 
     def dropped(self, lane: Lane, site: Site, loop: Any) -> None:
         """Write that a loop is closed: what still waits in it never runs."""
-        for handle in self.waiting(loop):
-            if not handle.recurring:  # a handler has an end of its own, when it is removed
-                self.cancelled(lane, site, handle)
+        for order in self.waiting(loop):
+            if not order.recurring:  # a handler has an end of its own, when it is removed
+                self.cancelled(lane, site, order)
                 site.unwritten -= 1  # of one call, several events
 
     def fd_number(self, fd: Any) -> int:
@@ -410,12 +397,22 @@ class Recorder(Writer):
             data["error"] = self.names.error(value)
         elif value is not None:
             self.names.tell(data, "value", value)
-        obj = None if known is None else known.name
-        seq = self.emit(lane, "resolve", site, data, obj=obj)
-        if known is not None:
-            known.resolved = seq
+        known.resolved = self.emit(lane, "resolve", site, data, known.name)
 
     # ---- the kernel ----
+
+    def syscall_fd(
+        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> int | None:
+        """Return the number of the fd that a system call is about; None if it is not traced."""
+        row: Syscall = site.row
+        if row.fd is not None:
+            number = self.fd_number(site.argument(row.fd, args, kwargs))
+        elif lane.inside[1]:
+            number = args[0].fileno()
+        else:  # outside of all brackets it is somebody else's: a test's client in this process
+            return None
+        return None if number < 0 or (row.known and number not in self.names.fds) else number
 
     def syscall(
         self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any],
@@ -436,9 +433,7 @@ class Recorder(Writer):
             data["error"] = self.names.error(error)
         elif row.counts:
             data["bytes"] = _size(value)
-            head = self.names.head(value if isinstance(sent, int | None) else sent[:value])
-            if head is not None:
-                data["head"] = head
+            self.names.tell_head(data, value if isinstance(sent, int | None) else sent[:value])
         elif row.accepts:
             data["value"] = self._accepted(value[0])
         self.emit(lane, "syscall", site, data, fd=fd)
@@ -447,7 +442,7 @@ class Recorder(Writer):
 
     def _accepted(self, sock: Any) -> str:
         name = self.names.next("accepted c").replace("accepted ", "")
-        self.names.set_fd(sock.fileno(), name)
+        self.names.fds[sock.fileno()] = name
         return name
 
     def _end_connection(self, lane: Lane, name: str) -> None:
@@ -461,21 +456,25 @@ class Recorder(Writer):
         self, lane: Lane, site: Site, poller: Any, seconds: Any, ready: list[tuple[int, int]]
     ) -> None:
         """Write that a poll has returned, and who is ready: a new turn begins."""
-        self.is_loops(lane)
+        if lane not in self._loops:
+            self._is_loops(lane)
         lane.turn += 1
         wait = "forever" if seconds is None else "timer" if seconds > 0 else "none"
         data: dict[str, Any] = {"wait": wait, "ready": len(ready)}
-        poll = self.emit(lane, "poll", site, data, fd=self.names.fd(poller, "epoll"))
+        fd = self.names.fd(self.fd_number(poller), "epoll")
+        poll = self.emit(lane, "poll", site, data, fd=fd)
         self.ready.clear()
         for number, events in ready:
             data = {"how": "fd", "events": self.table.masks(events)}
-            handle = self.fd_handles.get(number)
+            order = self.handlers.get(number)
             link = None
             lane.flow = NOBODY
-            if handle is not None:
-                data["handle"], link, lane.flow = handle.number, handle.link, (handle.flow[0], None)
+            if order is not None:
+                data["handle"], link, lane.flow = order.number, order.link, order.flow
             fd = self.names.fd(number)
-            self.ready[number] = self.emit(lane, "ready", _READY, data, poll, link, fd=fd)
+            self.ready[number] = self.emit(
+                lane, "ready", _READY, data, cause=poll, link=link, fd=fd
+            )
         lane.flow = NOBODY
 
     # ---- coroutines ----
@@ -500,25 +499,24 @@ class Recorder(Writer):
             lane.flow = sleep.flow
             data = {"segment": sleep.segments, "target": sleep.target}
             return self._enter(
-                lane, "resume", site, receiver, data, None, sleep.asleep, None, sleep.src
+                lane, "resume", site, receiver, data, None, sleep.asleep, None, sleep.at
             )
         except Exception as error:
             self.failed(error)
             return None
 
     def suspend(
-        self, lane: Lane, opened: Open | None, sleep: Sleep, waits_for: Any, src: str | None
+        self, lane: Lane, opened: Open | None, sleep: Sleep, waits_for: Any, at: At | None
     ) -> None:
-        """Close the bracket of a segment: the coroutine waits, at the line `src`."""
-        if opened is None or not self._leave(lane, opened):
+        """Close the bracket of a segment: the coroutine waits, at this place in its code."""
+        if opened is None or opened[0] != lane.inside[0] or not self.on:
             return
+        seq, lane.inside, site, obj, _receiver, _watch, _before = opened
         try:
-            seq, site, obj, _receiver, _before = opened
             sleep.flow = lane.flow
-            sleep.target, sleep.src = self.names.summary(waits_for), src
-            sleep.asleep = self.emit(
-                lane, "yield", site, {"target": sleep.target}, None, None, seq, None, obj, src
-            )
+            sleep.target, sleep.at = self.names.summary(waits_for), at
+            data = {"target": sleep.target}
+            sleep.asleep = self.emit(lane, "yield", site, data, obj, seq, at=at)
         except Exception as error:
             self.failed(error)
 

@@ -6,6 +6,7 @@ that: it counts every call, and compares.
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -34,7 +35,7 @@ def _loop() -> tuple[Row, ...]:
     loop = P + "ioloop:IOLoop."
     return (
         Schedule(loop + "add_handler", how="fd", arg="handler", fd="fd", events="events",
-                 recurring=True, step="watch"),
+                 step="watch"),
         Probe(loop + "update_handler", args=("events",), step="rewatch"),
         Cancel(loop + "remove_handler", how="fd", arg="fd", step="unwatch"),
         Schedule(loop + "add_callback", how="callback", arg="callback", step="enqueue"),
@@ -261,6 +262,7 @@ def _server() -> tuple[Row, ...]:
 # ---- what things are ----
 
 
+@functools.cache
 def masks(mask: int) -> str:
     names = [name for bit, name in ((1, "READ"), (4, "WRITE")) if mask & bit]
     # Errors are watched for in any case; alone, or one of the two, they have come.
@@ -282,24 +284,28 @@ _exchange_state = operator.attrgetter(
 
 
 WATCH: dict[str, Watch] = {
-    "BaseIOStream": (("rbuf", "wbuf", "mask", "reading", "readable", "closed"), _stream_state),
-    "HTTP1Connection": (
+    "BaseIOStream": Watch(
+        ("rbuf", "wbuf", "mask", "reading", "readable", "closed"), _stream_state,
+        shown={"mask": lambda mask: None if mask is None else masks(mask)},
+    ),
+    "HTTP1Connection": Watch(
         ("read_finished", "response_started", "write_finished", "finished", "disconnect"),
         _exchange_state,
     ),
-}
+}  # fmt: skip
 
 
 def _start_line(line: Any) -> str:
-    if len(line) == 3 and isinstance(line[1], int):
-        return f"{line[1]} {line[2]}"
-    path = str(line[1]).partition("?")
+    first, second, third = line
+    if isinstance(second, int):
+        return f"{second} {third}"
+    path, query, _ = second.partition("?")
     # What stands behind the question mark is the client's own business.
-    return f"{line[0]} {path[0]}{'?...' if path[1] else ''} {line[2]}"
+    return f"{first} {path}{'?...' if query else ''} {third}"
 
 
 def _headers(headers: Any) -> str:
-    count = sum(1 for _field in headers.get_all())
+    count = len([*headers.get_all()])
     return "1 header" if count == 1 else f"{count} headers"
 
 

@@ -8,13 +8,15 @@ bound method) finds a muted lane, and only calls the original.
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError
+from dataclasses import replace
+from types import CoroutineType
+from types import coroutine as generator_as_coroutine
 from typing import Any
 
-from .handles import Handle, find
-from .names import source_of
+from .handles import Handle, Order, find
+from .names import At
 from .probes import Cancel, Custom, Poll, Probe, Receives, Resolve, Row, Schedule, Segments, Syscall
 from .recorder import Recorder, Sleep
 from .writer import Lane, Site
@@ -34,7 +36,7 @@ def wrapper_of(recorder: Recorder, site: Site) -> Any:
 
 def _bracket(recorder: Recorder, site: Site) -> Wrapper:
     original, row = site.original, site.row
-    scope = row.scope or row.opens == "conn"
+    scope, keeps, returns = row.scope or row.opens == "conn", row.keeps, row.returns
 
     def call(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lanes.lane
@@ -42,10 +44,10 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
             return original(*args, **kwargs)
         flow = lane.flow
         opened = recorder.open(lane, site, args, kwargs)
-        if row.keeps is not None and opened is not None:
-            callback = site.argument(row.keeps, args, kwargs)
+        if keeps is not None and opened is not None:
+            callback = site.argument(keeps, args, kwargs)
             kept = callback and recorder.guard(recorder.kept, lane, callback, opened)
-            args = site.replaced(row.keeps, kept or callback, args, kwargs)
+            args = site.replaced(keeps, kept or callback, args, kwargs)
         try:
             value = original(*args, **kwargs)
         except BaseException as error:
@@ -53,8 +55,8 @@ def _bracket(recorder: Recorder, site: Site) -> Wrapper:
             raise
         else:
             recorder.close(lane, opened, "return", value)
-            if row.returns and value is not None:
-                recorder.guard(recorder.watch_class, type(value), row.returns)
+            if returns and value is not None:
+                recorder.guard(recorder.watch_class, type(value), returns)
             return value
         finally:
             if scope:
@@ -74,24 +76,24 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
         function = holder = site.argument(arg, args, kwargs)
         if held_as is not None:
             function = getattr(holder, held_as)
-        handle = None
-        if function is None or (row.inside and not lane.stack):
+        order = None
+        if function is None or (row.inside and not lane.inside[1]):
             site.unwritten += 1
         else:
-            handle = recorder.guard(recorder.scheduled, lane, site, args, kwargs, function)
-        if handle is None:
+            order = recorder.guard(recorder.scheduled, lane, site, args, kwargs, function)
+        if order is None:
             return original(*args, **kwargs)
         if held_as is not None:
-            setattr(holder, held_as, handle)
+            setattr(holder, held_as, Handle(order))
         else:
-            args = site.replaced(arg, handle, args, kwargs)
+            args = site.replaced(arg, Handle(order), args, kwargs)
         try:
             value = original(*args, **kwargs)
         except BaseException as error:
-            recorder.guard(recorder.cancelled, lane, site, handle, error)
+            recorder.guard(recorder.cancelled, lane, site, order, error)
             raise
-        if handle.fd is not None:
-            recorder.fd_handles[handle.fd] = handle
+        if order.fd is not None:
+            recorder.handlers[order.fd] = order
         return value
 
     return schedule
@@ -102,15 +104,15 @@ def _cancel(recorder: Recorder, site: Site) -> Wrapper:
 
     def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         argument = site.argument(row.arg, args, kwargs)
-        handle: Handle | None
+        order: Order | None
         if row.find is None:
-            handle = recorder.fd_handles.get(recorder.fd_number(argument))
+            order = recorder.handlers.get(recorder.fd_number(argument))
         else:
-            handle = find(row.find(argument))
-        if handle is None or (handle.ran and not handle.recurring):  # it has come too late
+            order = find(row.find(argument))
+        if order is None or (order.ran and not order.recurring):  # it has come too late
             site.unwritten += 1
         else:
-            recorder.cancelled(lane, site, handle)
+            recorder.cancelled(lane, site, order)
 
     return written_before(recorder, site, write)
 
@@ -120,7 +122,7 @@ def _resolve(recorder: Recorder, site: Site) -> Wrapper:
 
     def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         too_late = row.arg is None and args[0].running()
-        if too_late or (row.inside and not lane.stack):
+        if too_late or (row.inside and not lane.inside[1]):
             site.unwritten += 1
         else:
             value = CancelledError() if row.arg is None else site.argument(row.arg, args, kwargs)
@@ -144,9 +146,7 @@ def written_before(recorder: Recorder, site: Site, write: Callable[..., None]) -
 
 def _kernels(site: Site, name: str, step: str) -> Site:
     """Return what is known of events that tell of a system call, and not of who makes it."""
-    kernels = Site(name, "kernel", "kernel", step, site.src, site.row, site.original)
-    kernels.positions = site.positions
-    return kernels
+    return replace(site, name=name, mod="kernel", layer="kernel", step=step)
 
 
 def _syscall(recorder: Recorder, site: Site) -> Wrapper:
@@ -157,7 +157,7 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
         lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
-        number = recorder.guard(number_of, lane, args, kwargs)
+        number = recorder.guard(recorder.syscall_fd, lane, site, args, kwargs)
         if number is None:
             site.unwritten += 1
             return original(*args, **kwargs)
@@ -168,17 +168,9 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
             recorder.guard(recorder.syscall, lane, kernels, args, kwargs, fd, None, error)
             raise
         if row.closes:
-            names.forget_fd(number)
+            names.fds.pop(number, None)
         recorder.guard(recorder.syscall, lane, kernels, args, kwargs, fd, value)
         return value
-
-    def number_of(lane: Lane, args: Any, kwargs: Any) -> int | None:
-        # Outside of all brackets it is somebody else's: a test's client in the same process.
-        if row.fd is None and not lane.stack:
-            return None
-        fd = args[0] if row.fd is None else site.argument(row.fd, args, kwargs)
-        number = recorder.fd_number(fd)
-        return None if number < 0 or (row.known and not names.has_fd(number)) else number
 
     return syscall
 
@@ -225,7 +217,10 @@ async def segments(recorder: Recorder, site: Site, coroutine: Any, receiver: Any
     return await _drive(recorder, site, coroutine, receiver)
 
 
-@types.coroutine
+_SEGMENTS = segments.__code__
+
+
+@generator_as_coroutine
 def _drive(
     recorder: Recorder, site: Site, coroutine: Any, receiver: Any
 ) -> Generator[Any, Any, Any]:
@@ -248,7 +243,7 @@ def _drive(
             recorder.ended(lane, site, flow)
             raise
         # What the Runner does next, it does for whom the coroutine works.
-        recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
+        recorder.suspend(lane, opened, sleep, waits_for, place_of(coroutine))
         if step is not send and inner is not None and coroutine.cr_await is inner:
             passed_over(site)
         try:
@@ -278,7 +273,7 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
             return original(*args, **kwargs)
         site.unwritten += 1  # the event is the coroutine's
         coroutine = coroutine_of(args[0])
-        if getattr(coroutine, "cr_code", None) is segments.__code__:
+        if getattr(coroutine, "cr_code", None) is _SEGMENTS:
             return original(*args, **kwargs)  # it has a probe, which brackets its segments
         plain, sleep = recorder.coroutine_site(coroutine), recorder.sleep_of(coroutine)
         flow = lane.flow
@@ -298,7 +293,7 @@ def _segments(recorder: Recorder, site: Site) -> Wrapper:
             if frames is not None and frames.tb_next is not None:
                 error.__traceback__ = frames.tb_next.tb_next
             raise
-        recorder.suspend(lane, opened, sleep, waits_for, line_of(coroutine))
+        recorder.suspend(lane, opened, sleep, waits_for, place_of(coroutine))
         if inner is not None and coroutine.cr_await is inner and _has_failed(recorder, args[1]):
             passed_over(plain)
         return waits_for
@@ -311,18 +306,13 @@ def _has_failed(recorder: Recorder, future: Any) -> bool:
     return future is not None and bool(recorder.guard(future.exception))
 
 
-def line_of(coroutine: Any) -> str | None:
-    """Return the line where a coroutine waits: the innermost's that has no brackets of its own."""
-    frame = None
-    while coroutine is not None:
-        inner = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        if inner is None or inner.f_code is segments.__code__:
-            break
-        frame = inner
-        coroutine = getattr(coroutine, "cr_await", None)
-        if not isinstance(coroutine, types.CoroutineType):
-            break
-    return None if frame is None else source_of(frame.f_code, frame.f_lineno)
+def place_of(coroutine: Any) -> At | None:
+    """Return where a coroutine waits: the innermost one's place that has no brackets of its own."""
+    frame = None if isinstance(coroutine, CoroutineType) else coroutine.gi_frame
+    while isinstance(coroutine, CoroutineType) and coroutine.cr_code is not _SEGMENTS:
+        frame = coroutine.cr_frame
+        coroutine = coroutine.cr_await
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 # ---- the application ----
@@ -335,8 +325,7 @@ class _Received:
         self._recorder = recorder
         self._site = site
         self._name = site.row.attribute.rpartition(".")[2]
-        self._value: Any = None  # of whom it was asked last, and
-        self._wrapper: Any = None  # what was given instead
+        self._last: tuple[Any, Any] = (None, None)  # what was asked for, what was given instead
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
@@ -347,7 +336,10 @@ class _Received:
             raise AttributeError(self._name) from None
         if self._recorder.lanes.lane.muted:
             return value
-        return self._recorder.guard(self._traced, value) or value
+        last = self._last
+        if value is not last[0]:
+            last = self._last = value, self._recorder.guard(self._traced, value) or value
+        return last[1]
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self._name] = value
@@ -357,9 +349,7 @@ class _Received:
         if row.methods and hasattr(value, row.methods[0]):
             self._recorder.watch_class(type(value), row.methods, row.returns)
             return value
-        if value is not self._value:
-            self._value, self._wrapper = value, _application(self._recorder, value, row)
-        return self._wrapper
+        return _application(self._recorder, value, row)
 
 
 def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:

@@ -18,11 +18,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any
 
 from .events import Event, Trace
-from .names import printable
+from .names import At, printable
 
 # With a ring: of connections that have ended, how many are kept beside those that live.
 RING_ENDED = 100
@@ -34,29 +35,25 @@ RING_EVENTS = 10_000
 Flow = tuple[str | None, str | None]
 NOBODY: Flow = (None, None)
 
+#: The innermost bracket that is open, by the seq of its opener, and how many are open.
+Inside = tuple[int | None, int]
+OUTSIDE: Inside = (None, 0)
 
+
+@dataclass(slots=True, eq=False)
 class Site:
     """Where events come from, a function or a mark: what all of them have in common."""
 
-    __slots__ = (
-        "layer", "method", "mod", "name", "original", "positions", "row", "src", "step",
-        "unwritten",
-    )  # fmt: skip
-
-    def __init__(
-        self, name: str, mod: str | None = None, layer: str | None = None, step: str | None = None,
-        src: str | None = None, row: Any = None, original: Any = None,
-    ) -> None:  # fmt: skip
-        self.name = name
-        self.mod = mod
-        self.layer = layer
-        self.step = step
-        self.src = src
-        self.row = row  # None for what has no probe: it runs through a Handle, or a Runner
-        self.original = original
-        self.method = False  # whether the first argument is the receiver
-        self.positions: dict[str, int] = {}
-        self.unwritten = 0  # calls that were nothing to write
+    name: str
+    mod: str | None = None
+    layer: str | None = None
+    step: str | None = None
+    src: str | None = None
+    row: Any = None  # None for what has no probe: it runs through a Handle, or a Runner
+    original: Any = None
+    method: bool = False  # whether the first argument is the receiver
+    positions: dict[str, int] = field(default_factory=dict)  # of the parameters
+    unwritten: int = 0  # calls that were nothing to write
 
     def argument(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the argument that the parameter `name` gets; None if it is left out."""
@@ -68,31 +65,31 @@ class Site:
     ) -> tuple[Any, ...]:
         """Return `args` with another value for the parameter `name`; it may go into `kwargs`."""
         at = self.positions[name]
-        if at < len(args):
-            return (*args[:at], value, *args[at + 1 :])
-        kwargs[name] = value
-        return args
+        if at >= len(args):
+            kwargs[name] = value
+            return args
+        changed = [*args]
+        changed[at] = value
+        return tuple(changed)
 
 
 _FORK = Site("fork", None, "kernel", "fork")
 _PROCESS = Site("process", None, "kernel", "process")
 
 
+@dataclass(slots=True, eq=False)
 class Lane:
     """A thread, and where it stands."""
 
-    __slots__ = ("flow", "muted", "name", "polling", "stack", "telling", "told", "turn", "untold")
-
-    def __init__(self, name: str, muted: bool = False) -> None:
-        self.name = name
-        self.stack: list[int] = []  # the open brackets, by the seq of their openers
-        self.flow = NOBODY
-        self.turn = 0
-        self.muted = muted  # inside a poll: how it is done is not the program's doing
-        self.polling: Any = None  # the function that polls, while it does
-        self.told = 0.0  # what the loop's clock said last
-        self.untold: deque[int] = deque()  # events that the sink has not been told of
-        self.telling = False  # whether it is being told
+    name: str
+    muted: bool = False  # inside a poll: how it is done is not the program's doing
+    inside: Inside = OUTSIDE
+    flow: Flow = NOBODY
+    turn: int = 0
+    polling: Any = None  # the function that polls, while it does
+    told: float = 0.0  # what the loop's clock said last
+    untold: deque[int] = field(default_factory=deque)  # events that the sink has not been told of
+    telling: bool = False  # whether it is being told
 
 
 class Lanes(threading.local):
@@ -110,7 +107,6 @@ class Writer:
     ) -> None:
         self.trace = Trace(meta=meta)
         self.on = False
-        self._append = self.trace.fresh.append
         self._sink = sink
         self._ring = ring
         self._followed = sink is not None or ring is not None
@@ -145,10 +141,8 @@ class Writer:
             return Lane("off", muted=True)
         return Lane(f"{self.process}thread-{next(self._threads)}")
 
-    def is_loops(self, lane: Lane) -> None:
-        """This lane polls: it is a loop's, and is called so."""
-        if lane in self._loops:
-            return
+    def _is_loops(self, lane: Lane) -> None:
+        """This lane polls for the first time: it is a loop's, and is called so."""
         name = f"{self.process}loop{len(self._loops) + 1 if self._loops else ''}"
         self._loops.append(lane)
         if lane.name != name:
@@ -180,26 +174,25 @@ class Writer:
             self._loops.clear()
             lane = self._first = self.lanes.lane
             lane.name, lane.turn = self.process + "loop", 0
-            lane.stack.clear()  # the brackets that are open are closed by the parent
-            self.emit(lane, "begin", _PROCESS, None, seq)
+            lane.inside = OUTSIDE  # the brackets that are open are closed by the parent
+            self.emit(lane, "begin", _PROCESS, None, cause=seq)
 
     # ---- events ----
 
     def emit(
         self, lane: Lane, kind: str, site: Site, data: dict[str, Any] | None,
-        cause: int | None = None, link: int | None = None, of: int | None = None,
-        fd: str | None = None, obj: str | None = None, src: str | None = None,
+        obj: str | None = None, of: int | None = None, cause: int | None = None,
+        link: int | None = None, fd: str | None = None, at: At | None = None,
     ) -> int:  # fmt: skip
         """Write an event that happens now, in this lane; return its seq.
 
-        `src`: of a resume or a yield, which are at another line each time.
+        `at`: of a resume or a yield, which are at another place in the code each time.
         """
-        stack = lane.stack
         seq = next(self._seq)
         # A tuple takes a fifth of an Event's time.
-        self._append((
-            seq, kind, site, lane, perf_counter_ns(), lane.turn, len(stack),
-            stack[-1] if stack else None, cause, link, of, lane.flow, fd, obj, src, data,
+        self.trace.fresh.append((
+            seq, kind, site, lane, perf_counter_ns(), lane.turn, lane.inside,
+            lane.flow, data, obj, of, cause, link, fd, at,
         ))  # fmt: skip
         if self._followed:
             self._follow(lane, seq)
