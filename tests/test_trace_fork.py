@@ -109,3 +109,10 @@ def test_grandchildren_are_merged_too_whatever_the_order_of_their_traces(tmp_pat
         "p1.loop": ("loop", "p1."), "p2.loop": ("loop", "p2."),
         "p1.p1.loop": ("p1.loop", "p1.p1."), "p1.p2.loop": ("p1.loop", "p1.p2."),
     }  # fmt: skip
+
+
+def test_the_story_of_a_child_is_told_in_a_merged_trace_too(tmp_path: Path) -> None:
+    parent, children = forked(tmp_path)
+    story = merge(parent, children).story(conn="p1.c1")
+    told = " ".join(step.sentence for step in story)
+    assert "bytes of p1.c1 come from the kernel" in told and "for p1.c1, all" in told

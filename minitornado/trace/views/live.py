@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from rich.color import ColorSystem
-from rich.console import Console
+from rich.console import COLOR_SYSTEMS, Console
 from rich.style import Style
 
 from ..events import CLOSERS, OPENERS, Event
@@ -206,11 +206,4 @@ def _make_console(file: IO[str], width: int | None) -> Console:
 
 
 def _colours(console: Console) -> ColorSystem | None:
-    if console.no_color or console.color_system is None:
-        return None
-    return {
-        "standard": ColorSystem.STANDARD,
-        "256": ColorSystem.EIGHT_BIT,
-        "truecolor": ColorSystem.TRUECOLOR,
-        "windows": ColorSystem.WINDOWS,
-    }[console.color_system]
+    return None if console.no_color else COLOR_SYSTEMS.get(console.color_system or "")

@@ -20,22 +20,29 @@ Say = Callable[[Event, Facts], str | None]
 
 @dataclass(frozen=True)
 class Rule:
-    """Say a sentence about events of a kind, with one of these names (the function's own)."""
+    """Say a sentence about events of a kind, with one of these names: "write", or "Class.write"."""
 
     rank: int
     kind: str
     names: tuple[str, ...]
     say: Say
 
+    def sentence(self, event: Event, facts: Facts) -> str | None:
+        """Return what there is to say of an event, if it is one of those."""
+        if event.kind != self.kind:
+            return None
+        if self.names and not {event.name, words.short(event.name)}.intersection(self.names):
+            return None
+        return self.say(event, facts)
 
-def sentence(event: Event, facts: Facts) -> tuple[int, str] | None:
-    """Return the rank and the sentence of an event; None if no rule has one."""
+
+def sentence(event: Event, facts: Facts) -> tuple[int, str]:
+    """Return the rank and the sentence of an event; rank 3 if no rule has one."""
     for rule in _BY_KIND.get(event.kind, ()):
-        if not rule.names or words.short(event.name) in rule.names:
-            said = rule.say(event, facts)
-            if said is not None:
-                return rule.rank, said
-    return None
+        said = rule.sentence(event, facts)
+        if said is not None:
+            return rule.rank, said
+    return 3, ""
 
 
 # ---- the kernel ----
@@ -54,35 +61,39 @@ def _poll(event: Event, facts: Facts) -> str | None:
 
 
 def _accept(event: Event, facts: Facts) -> str | None:
-    data = event.data
-    if data.get("error") == "EAGAIN":
+    error = event.data.get("error")
+    if error == "EAGAIN":
         return None  # it ends every round of accepting, and says only that nobody else is there
-    if data.get("error") is not None:
-        return f"accept fails: {data['error']}."
-    return f"accept: the kernel hands over a new connection, called {data.get('value')} here."
+    if error is not None:
+        return f"accept fails: {error}."
+    return f"accept: the kernel hands over a new connection, called {event.data['value']} here."
+
+
+def _failed(event: Event, facts: Facts) -> str | None:
+    error = event.data.get("error")
+    if event.fd != event.conn or error in (None, "EAGAIN"):
+        return None
+    what = "send to" if event.name == "send" else "recv from"
+    return f"{what} {event.fd} fails: {error}."
 
 
 def _recv(event: Event, facts: Facts) -> str | None:
-    data, fd = event.data, event.fd or ""
-    if not fd.startswith("c"):
+    data, fd = event.data, event.fd
+    if fd != event.conn:
         return None
-    if data.get("error") == "EAGAIN":
-        return f"recv: nothing from {fd} yet. The kernel says so (EAGAIN) instead of waiting."
     if data.get("error") is not None:
-        return f"recv from {fd} fails: {data['error']}."
+        return f"recv: nothing from {fd} yet. The kernel says so (EAGAIN) instead of waiting."
     if data.get("bytes") == 0:
         return f"recv: no bytes, which means that the client will send nothing more on {fd}."
     return f"recv: {words.size(data.get('bytes'))} of {fd} come from the kernel."
 
 
 def _send(event: Event, facts: Facts) -> str | None:
-    data, fd = event.data, event.fd or ""
-    if not fd.startswith("c"):
+    data, fd = event.data, event.fd
+    if fd != event.conn:
         return None
-    if data.get("error") == "EAGAIN":
-        return f"send: the kernel has no room for more bytes to {fd} now (EAGAIN)."
     if data.get("error") is not None:
-        return f"send to {fd} fails: {data['error']}."
+        return f"send: the kernel has no room for more bytes to {fd} now (EAGAIN)."
     sent, asked = data.get("bytes"), data.get("asked")
     if asked is not None and sent != asked:
         return f"send: the kernel takes {words.size(sent)} of {asked:,} for {fd}; the rest waits."
@@ -225,58 +236,26 @@ def _start_read(event: Event, facts: Facts) -> str | None:
     return f"The stream is asked {what}."
 
 
-def _headers(event: Event, facts: Facts) -> str | None:
-    if not event.name.startswith("_ServerRequestAdapter"):
-        return None
-    line = words.argument(event, "start_line")
-    told = f"The head is read and parsed: {line}." if line else "The head is read and parsed."
-    return f"{told} The adapter learns of it."
+def _told(text: str, **arguments: str) -> Say:
+    """Return a rule's function for a call that is always worth the same sentence.
+
+    `arguments`: those of the call that it speaks of, and what is said if they aren't recorded.
+    """
+
+    def say(event: Event, facts: Facts) -> str:
+        told = {name: words.argument(event, name) or other for name, other in arguments.items()}
+        return text.format(name=event.name, conn=event.conn, req=event.req, **told)
+
+    return say
 
 
-def _data(event: Event, facts: Facts) -> str | None:
-    if not event.name.startswith("_ServerRequestAdapter"):
-        return None
-    return f"The adapter is given {words.argument(event, 'chunk') or 'a piece'} of the body."
-
-
-def _finish(event: Event, facts: Facts) -> str | None:
-    if event.name.startswith("_ServerRequestAdapter"):
-        return "The request is complete. The adapter learns of it, and calls who is to answer."
-    return None
-
-
-def _gone(event: Event, facts: Facts) -> str | None:
-    if event.name.startswith("_ServerRequestAdapter"):
-        return "The adapter learns that the request will never be complete."
-    return None
-
-
-def _write_headers(event: Event, facts: Facts) -> str:
-    line = words.argument(event, "start_line")
-    return f"The answer begins: {line}." if line else "The answer begins."
-
-
-def _write(event: Event, facts: Facts) -> str | None:
-    if not event.name.startswith("HTTP1Connection"):
-        return None
-    return f"The body of the answer: {words.argument(event, 'chunk') or 'a piece of it'}."
-
-
-def _start_request(event: Event, facts: Facts) -> str | None:
-    if event.layer != "server":
-        return None
-    return f"A _ServerRequestAdapter is made: it will receive request {event.req}."
-
-
-def _told(text: str) -> Say:
-    """Return a rule's function for a call that is always worth the same sentence."""
-    return lambda event, facts: text.format(name=event.name, conn=event.conn, req=event.req)
-
+_ADAPTER = "_ServerRequestAdapter."
 
 RULES = (
     Rule(1, "poll", (), _poll),
     Rule(2, "ready", (), _due),
     Rule(1, "syscall", ("accept",), _accept),
+    Rule(1, "syscall", ("recv", "recv_into", "send"), _failed),
     Rule(1, "syscall", ("recv", "recv_into"), _recv),
     Rule(1, "syscall", ("send",), _send),
     Rule(2, "syscall", ("epoll_ctl",), _epoll_ctl),
@@ -289,18 +268,26 @@ RULES = (
     Rule(2, "yield", (), _wait),
     Rule(1, "resume", (), _resume),
     Rule(2, "call", ("handle_stream",), _told("{name} takes {conn} over.")),
-    Rule(2, "call", ("start_request",), _start_request),
+    Rule(2, "call", ("HTTPServer.start_request",),
+         _told("A _ServerRequestAdapter is made: it will receive request {req}.")),
     Rule(1, "call", ("start_read",), _start_read),
-    Rule(1, "call", ("headers_received",), _headers),
-    Rule(1, "call", ("data_received",), _data),
-    Rule(2, "call", ("finish",), _finish),
-    Rule(1, "call", ("on_connection_close",), _gone),
-    Rule(1, "call", ("write_headers",), _write_headers),
-    Rule(1, "call", ("write",), _write),
+    Rule(1, "call", (_ADAPTER + "headers_received",),
+         _told("The head is read and parsed: {start_line}. The adapter learns of it.",
+               start_line="a request")),
+    Rule(1, "call", (_ADAPTER + "data_received",),
+         _told("The adapter is given {chunk} of the body.", chunk="a piece")),
+    Rule(2, "call", (_ADAPTER + "finish",),
+         _told("The request is complete. The adapter learns of it, and calls who is to answer.")),
+    Rule(1, "call", (_ADAPTER + "on_connection_close",),
+         _told("The adapter learns that the request will never be complete.")),
+    Rule(1, "call", ("write_headers",),
+         _told("The answer begins: {start_line}.", start_line="its head")),
+    Rule(1, "call", ("HTTP1Connection.write",),
+         _told("The body of the answer: {chunk}.", chunk="a piece of it")),
     Rule(1, "call", (), _start),
     Rule(1, "raise", (), _raise),
     Rule(2, "end", (), _end),
-)
+)  # fmt: skip
 
 _BY_KIND: dict[str, list[Rule]] = {}
 for _rule in RULES:

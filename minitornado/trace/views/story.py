@@ -101,24 +101,18 @@ def _step_lines(step: Step, width: int) -> Iterator[Text]:
 
 
 def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:
-    told = []
     facts = Facts(trace)
-    for event in events:
-        said = sentence(event, facts)
-        if said is not None and said[0] <= rank:
-            told.append((event, said[1]))
-    number = {event.seq: at for at, (event, _said) in enumerate(told, 1)}
-    chosen = Trace((event for event, _said in told), trace.meta, trace.whole)
-    steps = []
-    for event, said_of_it in told:
-        where, why, who = lifted(event, chosen)
-        steps.append(
-            Step(
-                number[event.seq], event, said_of_it,
-                number.get(where or 0), number.get(why or 0), number.get(who or 0),
-            )
-        )  # fmt: skip
-    return steps
+    said = {event.seq: sentence(event, facts) for event in events}
+    told = {seq: text for seq, (its_rank, text) in said.items() if its_rank <= rank}
+    number = {seq: at for at, seq in enumerate(told, 1)}
+    chosen = Trace((trace[seq] for seq in told), trace.meta, trace.whole)
+    return [
+        Step(
+            number[event.seq], event, told[event.seq],
+            *(number.get(edge or 0) for edge in lifted(event, chosen)),
+        )
+        for event in chosen
+    ]  # fmt: skip
 
 
 def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | None]:

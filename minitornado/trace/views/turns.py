@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from rich import box
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ..events import Event, Trace
 from . import words
 from .view import ASKED, GREY, WHY, View, colour_of, line
-
-_GAP = "  "  # between two columns
 
 
 @dataclass
@@ -52,20 +50,26 @@ class Turns(View):
 
     def body(self, width: int) -> Iterable[RenderableType]:
         woken, queued = (9, 22) if width < 100 else (19, 27)
-        ran = max(16, min(width, 130) - woken - queued - 4 - 7 - 4 * len(_GAP))
-        widths = (4, 7, woken, ran, queued)
-        head = ("turn", "poll", "woken by", "ran, in this order", "queued for later")
-        yield from _row(widths, *([line((name, f"bold {GREY}"))] for name in head))
+        ran = max(16, min(width, 130) - woken - queued - 4 - 7 - 4 * 2)
+        table = Table(
+            box=box.HORIZONTALS, show_edge=False, show_lines=True, pad_edge=False,
+            padding=(0, 1, 0, 0), border_style=GREY, header_style=f"bold {GREY}",
+        )  # fmt: skip
+        table.add_column("turn", width=4, justify="right", style="bold")
+        for name, size in (
+            ("poll", 7), ("woken by", woken), ("ran, in this order", ran),
+            ("queued for later", queued),
+        ):  # fmt: skip
+            table.add_column(name, width=size)
         for turn in self.turns:
-            yield line(("─" * (sum(widths) + 4 * len(_GAP)), GREY))
-            yield from _row(
-                widths,
-                [line((f"{turn.number:4}", "bold"))],
-                [line(("slept", "bold")) if turn.slept else line("no wait")],
-                _woken(turn, woken),
-                [self._ran(event, ran) for event in turn.ran],
-                [_queued(event, queued) for event in turn.queued],
+            table.add_row(
+                str(turn.number),
+                Text("slept", "bold") if turn.slept else "no wait",
+                _woken(turn),
+                Text("\n").join(self._ran(event, ran) for event in turn.ran),
+                Text("\n").join(_queued(event, queued) for event in turn.queued),
             )
+        yield table
 
     def _ran(self, run: Event, width: int) -> Text:
         event = acting(run, self.trace)
@@ -100,21 +104,10 @@ def _note(turn: Turn, event: Event) -> None:
         turn.queued.append(event)
 
 
-def _row(widths: tuple[int, ...], *cells: list[Text]) -> Iterator[Text]:
-    """Yield the lines of cells that stand side by side."""
-    for parts in itertools.zip_longest(*cells):
-        text = line()
-        for width, part in zip(widths, parts, strict=True):
-            text.append((part or line()) + " " * (width - len(part or "")) + _GAP)
-        text.rstrip()
-        yield text
-
-
-def _woken(turn: Turn, width: int) -> list[Text]:
+def _woken(turn: Turn) -> Text:
     if not turn.woken_by:
-        return [line(("nobody" if turn.slept else "callbacks", GREY))]
-    said = [words.label(event) for event in turn.woken_by]
-    return [line(part) for text in said for part in textwrap.wrap(text, width)]
+        return Text("nobody" if turn.slept else "callbacks", GREY)
+    return Text("\n".join(words.label(event) for event in turn.woken_by))
 
 
 def _queued(event: Event, width: int) -> Text:
