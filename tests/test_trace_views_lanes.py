@@ -18,7 +18,7 @@ from trace_scenarios import traced
 from minitornado.classroom import show
 from minitornado.classroom.palette import PALETTE
 from minitornado.trace import Trace
-from minitornado.trace.views import Counts, Lanes
+from minitornado.trace.views import Counts, Lanes, lanes_svg
 from minitornado.trace.views.lanes import LANES, LOOP, lane_of
 from minitornado.trace.views.words import when
 
@@ -238,4 +238,4 @@ def test_numbers_of_a_long_trace_stand_between_the_turn_and_the_kernels_box() ->
     numbers = [at for text, at in small.items() if text.isdecimal()]
     assert turns and numbers
     assert max(turns) <= min(numbers) - 6.4 * 5
-    assert max(numbers) < 152 - (len("epoll_wait") * 7.3 / 2 + 7)
+    assert max(numbers) < lanes_svg.LEFT - (len("send 131,072 B") * lanes_svg.CHAR / 2 + 7)

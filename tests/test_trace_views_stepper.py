@@ -207,6 +207,14 @@ def test_the_state_of_the_loop_is_what_waits_at_that_moment() -> None:
     assert "c1" not in state.watched
 
 
+def test_what_waits_for_another_connection_says_so() -> None:
+    steps = stepper("two clients", conn="c1")
+    own = [step.event for step in steps.steps if step.event.conn == "c1"]
+    timers = {dict(steps._states[event.seq])["timers"] for event in own}
+    assert "_Deadline._wake, _Deadline._wake (c2)" in timers
+    assert "c2 READ" in dict(steps._states[own[-2].seq])["epoll watches"]
+
+
 def test_the_state_is_shown() -> None:
     steps = stepper("slow", req="c1r1")
     sleeping = [step for step in steps.steps if "Future.set_result in 1 second" in step.sentence]

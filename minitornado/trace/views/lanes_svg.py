@@ -12,7 +12,7 @@ from .view import ASKED, GREY
 
 FONT = "ui-monospace,SFMono-Regular,Menlo,'DejaVu Sans Mono',Consolas,monospace"
 
-LEFT = 152  # up to the kernel's lane: number, turn
+LEFT = 168  # up to the kernel's lane: turn, number, half a box
 TOP = 92
 ROW = 24
 PITCH = 128
@@ -122,8 +122,7 @@ def _row(row: Row, at: int) -> Iterator[str]:
     if row.note:
         yield _text(_x(LOOP) + 10, y + 4.2, row.note, GREY, 'font-style="italic"')
     number = str(row.event.seq)
-    at_most = LEFT - 62 if len(number) < 4 else LEFT - 50  # between the turn and the kernel's box
-    yield _text(at_most, y + 4, number, GREY, 'font-size="10.5" text-anchor="end"')
+    yield _text(LEFT - 64, y + 4, number, GREY, 'font-size="10.5" text-anchor="end"')
 
 
 def _arcs(lanes: Lanes) -> Iterator[str]:

@@ -189,7 +189,7 @@ def _what(event: Event, closer: Event | None) -> str:
 
 def _value(closer: Event) -> str:
     value = closer.data.get("value")
-    return "" if value in (None, "None") else f" → {value}"
+    return "" if value in (None, "None") else f" → {words.value(value)}"
 
 
 def changes(delta: Mapping[str, Any]) -> str:

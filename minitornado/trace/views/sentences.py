@@ -167,7 +167,7 @@ def _resolve(event: Event, facts: Facts) -> str | None:
     if data.get("error") is not None:
         return f"{event.obj} fails with {data['error']}. Who waits for it is told at once."
     value = data.get("value")
-    with_what = "" if value in (None, "None") else f" with {value}"
+    with_what = "" if value in (None, "None") else f" with {words.value(value)}"
     return f"{event.obj} is resolved{with_what}. Who waits for it is told at once."
 
 

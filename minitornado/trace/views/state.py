@@ -158,7 +158,11 @@ class State:
         whose = "all loops' " if len(self.loops) > 1 else ""
         lines = []
         for row, nothing in ROWS.items():
-            shown = [said for said, conn, req in entries[row] if not hidden(conn, req)]
+            shown = [
+                said if conn in (None, event.conn) or row == WATCHED else f"{said} ({conn})"
+                for said, conn, req in entries[row]
+                if not hidden(conn, req)
+            ]
             count = len(entries[row]) - len(shown)
             left_out = [f"{count} of the page's own"] if count else []
             left_out += [self.partial[row]] if row in self.partial else []

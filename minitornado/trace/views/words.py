@@ -158,8 +158,18 @@ def own(event: Event) -> str:
 
 def argument(event: Event, name: str) -> str | None:
     """Return the summary of an argument, if it was recorded."""
-    value = (event.data.get("args") or {}).get(name)
-    return None if value is None else str(value)
+    recorded = (event.data.get("args") or {}).get(name)
+    return None if recorded is None else value(recorded)
+
+
+def value(recorded: object) -> str:
+    """Return the summary of a value, as numbers of bytes are written.
+
+    >>> value("65536 bytes"), value("FileIO")
+    ('65,536 bytes', 'FileIO')
+    """
+    count, _, rest = str(recorded).partition(" ")
+    return size(int(count)) if rest == "bytes" and count.isdecimal() else str(recorded)
 
 
 def target(event: Event) -> str:
@@ -188,8 +198,8 @@ def _label_resolve(event: Event) -> str:
     name = event.obj or "Future"
     if data.get("error") is not None:
         return f"{name} fails: {data['error']}"
-    value = data.get("value")
-    return f"{name} is done" if value in (None, "None") else f"{name} is done: {value}"
+    result = data.get("value")
+    return f"{name} is done" if result in (None, "None") else f"{name} is done: {value(result)}"
 
 
 def _label_yield(event: Event) -> str:
