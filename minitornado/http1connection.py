@@ -542,7 +542,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             self.stream.set_close_callback(self._on_connection_close)
             self._finish_future = Future()
             await self._finish_future
-        if self._disconnect_on_finish and not self._detached:
+        if self._disconnect_on_finish and not self._detached and not self.stream.closed():
             if not self._read_finished:
                 await self._linger()
             self.close()
@@ -554,8 +554,6 @@ class HTTP1Connection(httputil.HTTPConnection):
         answer out of the client's hands.  So: say that we are done, drop what still comes,
         and wait for the client's own end.
         """
-        if self.stream.closed():
-            return
         self._deadline.start(LINGER_SECONDS, self.stream.close)
         dropped = 0
         try:

@@ -15,6 +15,7 @@ Tornado 4.4: tornado/httpserver.py.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
@@ -118,7 +119,7 @@ class _HTTPRequestContext:
     """
 
     __slots__ = (
-        "_orig_protocol", "_orig_remote_ip", "address", "address_family", "protocol", "remote_ip",
+        "_orig_protocol", "_orig_remote_ip", "address", "protocol", "remote_ip",
         "trusted_downstream",
     )  # fmt: skip
 
@@ -127,13 +128,18 @@ class _HTTPRequestContext:
         trusted_downstream: Container[str] = (),
     ) -> None:  # fmt: skip
         self.address = address
-        self.address_family = stream.socket.family
         # (host, port, …), but for a unix socket, which has no address to speak of.
         self.remote_ip: str = address[0] if isinstance(address, tuple) else "0.0.0.0"
         self.protocol: str = protocol or ("https" if stream.encrypted else "http")
         self.trusted_downstream = trusted_downstream
         self._orig_remote_ip = self.remote_ip
         self._orig_protocol = self.protocol
+
+    @property
+    def address_family(self) -> int:
+        """AF_INET, AF_INET6 (whose addresses have four parts), or AF_UNIX."""
+        parts = len(self.address) if isinstance(self.address, tuple) else 0
+        return {2: socket.AF_INET, 4: socket.AF_INET6}.get(parts, socket.AF_UNIX)
 
     def __str__(self) -> str:
         return self.remote_ip

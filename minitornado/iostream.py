@@ -577,12 +577,13 @@ class IOStream(BaseIOStream):
 
     def set_nodelay(self, value: bool) -> None:
         """Send small packets at once (True), or let the kernel gather them (Nagle's algorithm)."""
-        if not self._closed and self.socket.family in (socket.AF_INET, socket.AF_INET6):
+        if not self._closed:
             try:
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)
             except OSError as error:
-                # The peer may have reset the connection already; some systems say EINVAL then.
-                if error.errno != errno.EINVAL:
+                # A unix socket gathers nothing, and knows no such option.  The peer may have reset
+                # the connection already; some systems say EINVAL then.
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                     raise
 
     def _handle_connect(self) -> None:

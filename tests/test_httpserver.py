@@ -372,6 +372,17 @@ def test_a_proxy_that_unpacks_tls_can_be_spoken_for(io_loop: IOLoop) -> None:
         assert ask(io_loop, client, GET) == b"127.0.0.1 https"
 
 
+def test_a_connections_address_tells_its_family() -> None:
+    class Stream:
+        encrypted = False
+
+    addresses: dict[Any, int] = {
+        ("1.2.3.4", 5): socket.AF_INET, ("::1", 5, 0, 0): socket.AF_INET6, "": socket.AF_UNIX,
+    }  # fmt: skip
+    for address, family in addresses.items():
+        assert _HTTPRequestContext(Stream(), address, None).address_family == family
+
+
 def test_over_a_unix_socket_the_client_has_no_address(io_loop: IOLoop, tmp_path: Path) -> None:
     server = HTTPServer(who)
     server.add_socket(bind_unix_socket(str(tmp_path / "socket")))
