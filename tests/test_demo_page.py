@@ -493,7 +493,7 @@ def test_the_state_is_the_loops_or_says_what_is_left_out() -> None:
     real: dict[int, set[str]] = {}
 
     def look(event: Event, loop: Any) -> None:
-        names = Tracer.active.recorder.names._fds  # type: ignore[union-attr]
+        names = Tracer.active.recorder.names.fds  # type: ignore[union-attr]
         found = watched_by(loop._poller.fileno())
         real[event.seq] = {f"{names.get(fd, 'before')} {events}" for fd, events in found}
 

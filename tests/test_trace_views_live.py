@@ -17,7 +17,7 @@ from trace_scenarios import get, one, traced
 
 from minitornado.trace import Trace
 from minitornado.trace.events import CLOSERS, OPENERS, Event
-from minitornado.trace.views import Live
+from minitornado.trace.views import Live, live
 
 pytestmark = pytest.mark.deadline(60)
 
@@ -198,3 +198,12 @@ def test_nothing_is_kept_of_brackets_that_are_closed() -> None:
         live(event)
     still_open = {event.seq for event in trace if event.kind in OPENERS and not trace.closer(event)}
     assert set(live._open) == still_open
+
+
+def test_of_objects_long_gone_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_MAX_TOLD", 10)
+    log = Live(file=io.StringIO())
+    for seq in range(1, 101):
+        data = {"delta": {"rbuf": [0, seq]}}
+        log(Event(seq, "return", "f", obj=f"IOStream#{seq}", data=data))
+    assert len(log._told) == 10 and "IOStream#100" in log._told

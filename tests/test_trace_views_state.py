@@ -69,7 +69,7 @@ class Witness:
         loop: Any = self.loop
         if loop is None or loop._closing:
             return
-        names = self.tracer.recorder.names._fds
+        names = self.tracer.recorder.names.fds
         timeouts = [*(timeout for _when, _count, timeout in loop._timeouts), *loop._due]
         streams = {
             names.get(fd, ""): stream

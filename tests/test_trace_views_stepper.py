@@ -63,7 +63,7 @@ def test_keys_move_until_q() -> None:
 def test_a_key_that_leads_nowhere_says_so_and_an_unknown_one_helps() -> None:
     file = io.StringIO()
     stepper().run(Console(file=file, width=80), "px")
-    assert "No step there: previous." in file.getvalue()
+    assert "This is the first step." in file.getvalue()
     assert file.getvalue().count("keys: n next, p previous, b because, a asked, q quit") == 2
 
 

@@ -40,14 +40,14 @@ class _Times:
 
     def __init__(self, trace: Trace, logical: bool) -> None:
         self._trace = trace
-        self._next: dict[int, Event] = {}  # seq -> the next event of its lane
-        last: dict[str, Event] = {}
-        for event in trace:
-            if event.lane in last:
-                self._next[last[event.lane].seq] = event
-            last[event.lane] = event
-        self._last = last
         self._logical = logical
+        self._next: dict[int, Event] = {}  # seq -> the next event of its lane
+        self._last: dict[str, Event] = {}  # of each lane
+        for event in trace:
+            before = self._last.get(event.lane)
+            if before is not None:
+                self._next[before.seq] = event
+            self._last[event.lane] = event
 
     def at(self, event: Event) -> float:
         return float(event.seq) if self._logical else event.t / 1000

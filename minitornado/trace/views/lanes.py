@@ -21,15 +21,10 @@ from minitornado.classroom.palette import PALETTE
 from ..events import OPENERS, Event, Trace
 from . import select, words
 from .facts import Facts
-from .view import ASKED, GREY, Picture, line
+from .view import ASKED, GREY, LAYERS, Picture, line
 
 LANES = tuple(PALETTE)
 KERNEL, LOOP, STREAM, TCP, HTTP, HTTP1, ADAPTER, APP = range(len(LANES))
-
-_OF_LAYER = {
-    "kernel": KERNEL, "loop": LOOP, "future": LOOP, "coroutine": LOOP, "stream": STREAM, "tcp": TCP,
-    "http1": HTTP1, "server": HTTP, "app": APP,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,7 @@ def lane_of(event: Event) -> int:
     owner = (event.obj or event.name).partition("#")[0].partition(".")[0]
     if owner == "_ServerRequestAdapter":
         return ADAPTER
-    return _OF_LAYER.get(event.layer or "", LOOP)
+    return LANES.index(LAYERS.get(event.layer or "", "IOLoop"))
 
 
 #: Calls that are a station of every request; what lies between them is for the other views.

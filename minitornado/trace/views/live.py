@@ -29,6 +29,8 @@ from .view import ASKED, GREY, LAYER_COLOURS, WHY, in_ascii
 _MAX_INDENT = 12  # columns; a fast GET is answered nineteen calls deep
 _LEFT = 25  # columns before that
 
+_MAX_TOLD = 1_000  # objects; of one that was not heard of for so long, all is told again
+
 _PIPE_WIDTH = 80  # columns of a file or pipe, which has no width of its own
 
 _GREY, _BOLD = Style(color=GREY), Style(bold=True)
@@ -118,8 +120,10 @@ class Live:
         """Return what has changed in the receiver, if no line has said so yet."""
         changed = self._changed(event)
         if event.obj is not None and changed:
-            told = self._told.setdefault(event.obj, {})
-            told.update({name: after for name, (_before, after) in changed.items()})
+            told = self._told.pop(event.obj, {})
+            self._told[event.obj] = told | {name: pair[1] for name, pair in changed.items()}
+            if len(self._told) > _MAX_TOLD:
+                del self._told[next(iter(self._told))]
         return changes(changed)
 
     def _emit(self, pieces: Line) -> None:

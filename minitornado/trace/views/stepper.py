@@ -30,10 +30,15 @@ from .view import ASKED, GREY, WHY, View, colour_of, line
 
 LINES_BEFORE, LINES_AFTER = 2, 6
 
-KEYS = {
-    "n": "next", "p": "previous", "b": "because: go to why now", "a": "asked: go to who asked",
-    "q": "quit",
-}  # fmt: skip
+KEYS = "keys: n next, p previous, b because, a asked, q quit"
+
+#: What is said to a key that leads nowhere.
+NOWHERE = {
+    "n": "This is the last step.",
+    "p": "This is the first step.",
+    "b": "Why this happened is no step of this story.",
+    "a": "Who asked for this is no step of this story.",
+}
 
 _HERE = Path(__file__).parent
 
@@ -81,10 +86,8 @@ class Stepper(View):
                 return
             if self.press(key):
                 console.print(self)
-            elif key in KEYS:
-                console.print(f"No step there: {KEYS[key]}.")
             else:
-                console.print(_help())
+                console.print(line((NOWHERE.get(key, KEYS), GREY)))
 
     def body(self, width: int) -> Iterable[RenderableType]:
         if not self.steps:
@@ -99,7 +102,7 @@ class Stepper(View):
             border_style=colour_of(step.event.layer or ""),
             width=min(width, 110),
         )
-        yield _help()
+        yield line((KEYS, GREY))
 
     def _panel(self, step: Step) -> Iterator[RenderableType]:
         event = step.event
@@ -213,10 +216,6 @@ def _path_of(module: str) -> str | None:
 
 
 # ---- keys ----
-
-
-def _help() -> Text:
-    return line(("keys: n next, p previous, b because, a asked, q quit", GREY))
 
 
 def _keys(console: Console) -> Iterator[str]:

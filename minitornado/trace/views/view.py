@@ -22,19 +22,14 @@ from rich.text import Text
 from minitornado.classroom.palette import PALETTE
 from minitornado.classroom.show import WIDTH, render
 
-# Which of the eight colours a layer of the trace has.  Futures and coroutines are how the loop
-# lets others wait, so they share the loop's.
-LAYER_COLOURS = {
-    "kernel": PALETTE["kernel"],
-    "loop": PALETTE["IOLoop"],
-    "future": PALETTE["IOLoop"],
-    "coroutine": PALETTE["IOLoop"],
-    "stream": PALETTE["IOStream"],
-    "tcp": PALETTE["TCPServer"],
-    "http1": PALETTE["HTTP1Connection"],
-    "server": PALETTE["HTTPServer"],
-    "app": PALETTE["app"],
-}
+# The class that stands for a layer of the trace, and lends it its colour.  Futures and coroutines
+# are how the loop lets others wait, so they share the loop's.
+LAYERS = {
+    "kernel": "kernel", "loop": "IOLoop", "future": "IOLoop", "coroutine": "IOLoop",
+    "stream": "IOStream", "tcp": "TCPServer", "http1": "HTTP1Connection", "server": "HTTPServer",
+    "app": "app",
+}  # fmt: skip
+LAYER_COLOURS = {layer: PALETTE[name] for layer, name in LAYERS.items()}
 
 GREY = PALETTE["kernel"]
 WHY = PALETTE["app"]  # "because": why now
