@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from trace_scenarios import SCRIPTS, app, get, one
+from trace_scenarios import SCRIPTS, app, causes, get, one
 
 from minitornado import gen
 from minitornado.httpserver import HTTPServer
@@ -94,7 +94,7 @@ def test_requests_on_a_connection_that_was_there_have_their_causes(service: Serv
         event for event in trace.filter(name="send")
         if any(above.name == "app" for above in trace.ancestors(event))
     )  # fmt: skip
-    last = list(trace.causes(send))[-1]
+    last = list(causes(trace, send))[-1]
     assert last.kind == "poll"
     runs = list(trace.filter(kind="run", name="BaseIOStream._handle_events"))
     assert {trace[run.link or 0].name for run in runs if run.conn} == {"Tracer.attach"}
@@ -177,7 +177,7 @@ def test_a_ring_keeps_the_last_events_of_a_connection(monkeypatch: pytest.Monkey
     seqs = [event.seq for event in trace]
     assert seqs == sorted(seqs)
     last = next(iter(trace.filter(kind="call", name="app", conn="c29")))
-    assert next(event.kind for event in trace.causes(last)) == "schedule"
+    assert next(event.kind for event in causes(trace, last)) == "schedule"
 
 
 def test_a_ring_keeps_what_belongs_to_a_connection_that_lives(

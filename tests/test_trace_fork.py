@@ -75,6 +75,22 @@ def test_the_traces_of_all_processes_make_one(tmp_path: Path) -> None:
     assert apps == {"c1r1", "p1.c1r1", "p2.c1r1"}
 
 
+def test_children_that_overtake_each_other_are_each_in_an_order_of_their_own(
+    tmp_path: Path,
+) -> None:
+    parent, children = forked(tmp_path)
+    # Both accept at one moment; then the second is faster, and its connection begins first.
+    for child, pace in zip(children, (1000, 1), strict=True):
+        accept = next(at for at, event in enumerate(child) if event.name == "accept")
+        for at, event in enumerate(child):
+            later = max(0, at - accept)
+            event.t = parent.events[-1].t + (at - later) * 1000 + later * pace
+    whole = merge(parent, children)
+    begins = whole.filter(kind="begin", name="connection")
+    assert [event.conn for event in begins] == ["c1", "p2.c1", "p1.c1"]
+    assert whole.check() == []
+
+
 def test_grandchildren_are_merged_too_whatever_the_order_of_their_traces(tmp_path: Path) -> None:
     def forks(name: str, *inside: str) -> None:
         pid = os.fork()

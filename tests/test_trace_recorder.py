@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from trace_scenarios import OK, RECV, SCRIPTS, SEND, app, get, one, server_for, traced
+from trace_scenarios import OK, RECV, SCRIPTS, SEND, app, causes, get, one, server_for, traced
 
 from minitornado import gen, http1connection, httpserver, ioloop
 from minitornado.concurrent import Future
 from minitornado.ioloop import IOLoop
-from minitornado.trace import Trace, Tracer, drive, load, tracing, views
+from minitornado.trace import Trace, Tracer, drive, events, load, tracing, views
 from minitornado.trace.events import CLOSERS, KINDS, LAYERS, OPENERS, Event
 from minitornado.trace.names import Names, printable
 from minitornado.trace.tables import MINITORNADO
@@ -154,7 +154,7 @@ def test_brackets_are_balanced_and_depth_counts_them(trace: Trace) -> None:
 
 def test_the_reason_for_the_answer_leads_back_to_the_kernel(trace: Trace) -> None:
     send = only(trace, name="send")
-    reasons = [(event.kind, event.name) for event in trace.causes(send)]
+    reasons = [(event.kind, event.name) for event in causes(trace, send)]
     assert reasons == [
         ("schedule", "IOLoop.add_callback"),  # the Runner is run, because
         ("resolve", "Future.set_result"),  # the head was there, because
@@ -650,7 +650,7 @@ def interrupted_at_every_line(*functions: Any, handler: Callable[[], object]) ->
         sys.settrace(before)
 
 
-LOOKS = (Trace._take_fresh, Trace._index, Trace.prune)
+LOOKS = (Trace._up_to_date, Trace._index, events._put, Trace._set, Trace.prune)
 
 
 @pytest.mark.deadline(10)  # for a lock that is met twice is waited for without end
@@ -671,6 +671,7 @@ def test_a_signal_handler_may_interrupt_the_tracer_anywhere_in_a_look(
             for _ in range(3):
                 loop.add_callback(print)
                 assert trace[trace.events[-1].seq] is trace.events[-1]
+                trace.prune(10_000, 100)
     loop.close()
     seqs = [event.seq for event in trace]
     assert len(seqs) > 30 and seqs == list(range(1, len(seqs) + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from minitornado import gen
@@ -15,7 +16,7 @@ from minitornado.httputil import (
     ResponseStartLine,
 )
 from minitornado.ioloop import IOLoop
-from minitornado.trace import Trace, drive, tracing
+from minitornado.trace import Event, Trace, drive, tracing
 from minitornado.trace.audit import auditing
 from minitornado.trace.drive import Driven
 
@@ -162,6 +163,16 @@ def audited(
     with tracing(**options) as trace, auditing() as auditor:
         driven = play(name, application, script)
     return trace, driven, auditor.unexplained(trace)
+
+
+def causes(trace: Trace, event: Event) -> Iterator[Event]:
+    """Yield the causes of an event back to the kernel: of the innermost bracket that has one."""
+    at: Event | None = event
+    while at is not None:
+        cause = trace.get(at.cause)
+        if cause is not None:
+            yield cause
+        at = cause or trace.get(at.parent)
 
 
 def play(name: str, application: Any, script: Script | None) -> Driven:

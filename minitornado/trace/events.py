@@ -29,6 +29,7 @@ form on disk: JSON, one object a line, the first of them a header.
 
 from __future__ import annotations
 
+import bisect
 import json
 import operator
 import threading
@@ -188,7 +189,6 @@ class Trace(Looks):
         #: What a tracer has written, as tuples, since it `began`: `events` makes Events of them.
         self.fresh: deque[tuple[Any, ...]] = deque()
         self.began = 0
-        self._events: list[Event] = list(events)
         self._lock = threading.RLock()
         self._worker = 0  # the thread that has the lock, and is at work
         self.meta: dict[str, Any] = {} if meta is None else meta
@@ -197,32 +197,35 @@ class Trace(Looks):
         self._by_seq: dict[int, Event] = {}
         self._closers: dict[int, Event] = {}
         self._children: dict[int | None, list[Event]] = {}
-        self._indexed = 0
-        self._first_indexed: Event | None = None
+        self._events: list[Event] = list(events)
+        for event in self._events:
+            self._index(event)
 
     # ---- a sequence ----
 
     @property
     def events(self) -> list[Event]:
         """The events, in the order of `seq`."""
-        if self.fresh:
-            self._take_fresh()
-        return self._events
+        return self._up_to_date()._events
 
-    def _take_fresh(self) -> None:
-        with self._at_work() as free:
-            if not free:
-                return
-            last = self._events[-1].seq if self._events else 0
-            ordered = True
-            while self.fresh:
-                event = Event.recorded(self.fresh.popleft(), self.began)
-                ordered = ordered and event.seq > last
-                last = event.seq
-                self._events.append(event)
-            if not ordered:  # two threads wrote at once: the later one was faster
-                self._events.sort(key=operator.attrgetter("seq"))
-                self._indexed = len(self._events) + 1
+    def _up_to_date(self) -> Trace:
+        """Make Events of what was written since somebody looked; return the trace."""
+        if self.fresh:
+            with self._at_work() as free:
+                while free and self.fresh:
+                    event = Event.recorded(self.fresh.popleft(), self.began)
+                    _put(self._events, event)
+                    self._index(event)
+        return self
+
+    def _index(self, event: Event) -> None:
+        self._by_seq[event.seq] = event
+        if self.whole is not self:  # which knows the rest
+            return
+        if event.of is not None:
+            self._closers[event.of] = event
+        else:
+            _put(self._children.setdefault(event.parent, []), event)
 
     @contextmanager
     def _at_work(self) -> Iterator[bool]:
@@ -255,21 +258,21 @@ class Trace(Looks):
 
     def __getitem__(self, seq: int) -> Event:
         """Return the event number `seq` of the whole trace; KeyError if it isn't there."""
-        return self.whole._index()._by_seq[seq]
+        return self.whole._up_to_date()._by_seq[seq]
 
     def get(self, seq: int | None) -> Event | None:
         """Return the event number `seq` of the whole trace, or None."""
-        return None if seq is None else self.whole._index()._by_seq.get(seq)
+        return None if seq is None else self.whole._up_to_date()._by_seq.get(seq)
 
     def __contains__(self, seq: object) -> bool:
         """Tell whether the event number `seq` is in this selection."""
-        return seq in self._index()._by_seq
+        return seq in self._up_to_date()._by_seq
 
     # ---- brackets and edges ----
 
     def closer(self, opener: Event) -> Event | None:
         """Return the event that closed the bracket; None if it is open, or `opener` opens none."""
-        return self.whole._index()._closers.get(opener.seq)
+        return self.whole._up_to_date()._closers.get(opener.seq)
 
     def opener(self, event: Event) -> Event:
         """Return the opener of a closer; any other event is its own."""
@@ -277,7 +280,8 @@ class Trace(Looks):
 
     def children(self, opener: Event | None) -> list[Event]:
         """Return the events right inside the bracket, its closer left out; None: outside of all."""
-        return self.whole._index()._children.get(None if opener is None else opener.seq, [])
+        children = self.whole._up_to_date()._children
+        return children.get(None if opener is None else opener.seq, [])
 
     def inside(self, opener: Event) -> Iterator[Event]:
         """Yield the events in a bracket, at any depth, in their order; closers are left out."""
@@ -292,26 +296,12 @@ class Trace(Looks):
             yield parent
             parent = self.get(parent.parent)
 
-    def causes(self, event: Event) -> Iterator[Event]:
-        """Yield the causes of an event back to the kernel: of the bracket around it, and so on.
-
-        Each is the `cause` of the innermost bracket that has one.
-        """
-        at: Event | None = event
-        while at is not None:
-            cause = self.get(at.cause)
-            if cause is not None:
-                yield cause
-                at = cause
-            else:
-                at = self.get(at.parent)
-
     def visible(self, seq: int | None) -> Event | None:
         """Return the event `seq`, or the nearest in this selection that stands for it.
 
         An event that was filtered out is stood for by its bracket, or by its cause.
         """
-        shown = self._index()._by_seq
+        shown = self._up_to_date()._by_seq
         event = self.get(seq)
         while event is not None and event.seq not in shown:
             up = event.of if event.of is not None else event.parent
@@ -323,8 +313,14 @@ class Trace(Looks):
         self._lock = threading.RLock()
         self._worker = 0
         self.fresh.clear()
-        self._events.clear()
-        self._indexed = 1
+        self._set([])
+
+    def _set(self, events: list[Event]) -> None:
+        for known in (self._events, self._by_seq, self._closers, self._children):
+            known.clear()
+        self._events += events
+        for event in events:
+            self._index(event)
 
     # ---- a bound ----
 
@@ -347,7 +343,7 @@ class Trace(Looks):
                 if left > 0:
                     room[conn] = left - 1
                     kept.append(item)
-            self._events[:] = [item for item in reversed(kept) if isinstance(item, Event)]
+            self._set([item for item in reversed(kept) if isinstance(item, Event)])
             # Before what has been written meanwhile.
             self.fresh.extendleft(item for item in kept if not isinstance(item, Event))
             return len(kept)
@@ -400,13 +396,8 @@ class Trace(Looks):
 
     def requests(self, conn: str | None = None) -> list[str]:
         """Return the names of the requests (of one connection), in order of appearance."""
-        return list(
-            dict.fromkeys(
-                event.req
-                for event in self.events
-                if event.req is not None and conn in (None, event.conn)
-            )
-        )
+        events = self.events if conn is None else self.filter(conn=conn)
+        return list(dict.fromkeys(event.req for event in events if event.req is not None))
 
     # ---- proof ----
 
@@ -446,32 +437,16 @@ class Trace(Looks):
                 raise ValueError(f"{path} has version {header.get('version')}, not {VERSION}")
             return cls((Event.from_dict(json.loads(line)) for line in file), header.get("meta"))
 
-    # ---- plumbing ----
 
-    def _index(self) -> Trace:
-        """Bring the indexes up to date: a live trace grows, and one with a ring loses its start."""
-        events = self.events
-        up_to_date = self._indexed == len(events) and events[:1] == [self._first_indexed]
-        if up_to_date and not self._worker:
-            return self
-        with self._at_work() as free:
-            if not free:
-                return self
-            first = events[0] if events else None
-            if self._indexed > len(events) or first is not self._first_indexed:
-                self._by_seq.clear()
-                self._closers.clear()
-                self._children.clear()
-                self._indexed = 0
-                self._first_indexed = first
-            for event in events[self._indexed :]:
-                self._by_seq[event.seq] = event
-                if event.of is not None:
-                    self._closers[event.of] = event
-                else:
-                    self._children.setdefault(event.parent, []).append(event)
-            self._indexed = len(events)
-        return self
+load = Trace.load
+
+
+def _put(events: list[Event], event: Event) -> None:
+    """Put an event where its seq belongs: at the end, unless another thread was faster."""
+    if events and events[-1].seq > event.seq:
+        bisect.insort(events, event, key=operator.attrgetter("seq"))
+    else:
+        events.append(event)
 
 
 _END = ("end", "connection")
@@ -482,8 +457,3 @@ def _about(item: Event | tuple[Any, ...]) -> tuple[str, str, str | None]:
     if isinstance(item, Event):
         return item.kind, item.name, item.conn
     return item[1], item[2].name, item[7][0]
-
-
-def load(path: str | Path) -> Trace:
-    """Read a trace that `Trace.dump` wrote."""
-    return Trace.load(path)

@@ -7,6 +7,7 @@ part it plays ("listen1", "c3"), and a value by a summary that holds none of its
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import os
@@ -105,9 +106,8 @@ class Names:
 
     def error(self, error: BaseException) -> str:
         """Return the name of an exception: of its errno, or of its class."""
-        if isinstance(error, OSError) and error.errno in os_errors():
-            return os_errors()[error.errno]
-        return type(error).__name__
+        number = error.errno if isinstance(error, OSError) else None
+        return errno.errorcode.get(number or 0, type(error).__name__)
 
 
 class _Summaries(dict[type, Callable[[Any], Any]]):
@@ -191,14 +191,6 @@ def readable(qualname: str) -> str:
     'IOLoop.add_future.lambda'
     """
     return qualname.replace(".<locals>", "").replace("<lambda>", "lambda")
-
-
-@functools.cache
-def os_errors() -> dict[int, str]:
-    """Return {number: name} of the system's errors; EAGAIN, not EWOULDBLOCK, where they are one."""
-    import errno
-
-    return dict(errno.errorcode)
 
 
 #: A place in the code: the code object, and the offset of the instruction in it.

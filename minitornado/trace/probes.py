@@ -102,12 +102,8 @@ class Schedule(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Cancel(Row):
-    """Take a callable back: that of the parameter `fd`, or the one that `find(argument)` finds.
+    """Take a callable back: that of the fd `arg`, or the one that `find` finds in `arg`."""
 
-    `arg` is the parameter that `find` is called with.
-    """
-
-    how: str
     arg: str
     find: Callable[[Any], Any] | None = None
 

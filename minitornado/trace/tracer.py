@@ -7,6 +7,7 @@ wrappers that were only switched off would still cost a third of its speed.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -113,7 +114,7 @@ class Tracer:
         self.recorder.installed.append(site)
         wrapper = wrapper_of(self.recorder, site)
         if not isinstance(row, Receives):
-            _dress(wrapper, original)
+            functools.update_wrapper(wrapper, original, updated=())
             self.recorder.wrappers[original] = wrapper
             if isinstance(row, Probe) and row.opens is None and not row.coroutine:
                 self.recorder.sites[original] = self.recorder.sites[wrapper] = site
@@ -197,11 +198,3 @@ def _resolve(path: str) -> tuple[Any, str]:
     for part in outer:
         owner = getattr(owner, part)
     return owner, name
-
-
-def _dress(wrapper: Any, original: Any) -> None:
-    """Let a wrapper look like the original, for whoever prints it or asks for its name."""
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        if hasattr(original, name):
-            setattr(wrapper, name, getattr(original, name))
-    wrapper.__wrapped__ = original
