@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from trace_scenarios import SCRIPTS, app
 from minitornado.httpserver import HTTPServer
 from minitornado.ioloop import IOLoop
 from minitornado.trace import Trace, Tracer, drive, load, merge
+from minitornado.trace.views import Live
 
 pytestmark = pytest.mark.deadline(30)
 
@@ -129,6 +131,20 @@ def test_grandchildren_are_merged_too_whatever_the_order_of_their_traces(tmp_pat
 
 def test_the_story_of_a_child_is_told_in_a_merged_trace_too(tmp_path: Path) -> None:
     parent, children = forked(tmp_path)
-    story = merge(parent, children).story(conn="p1.c1")
-    told = " ".join(step.sentence for step in story)
-    assert "bytes of p1.c1 come from the kernel" in told and "for p1.c1, all" in told
+    merged = merge(parent, children)
+    for trace, conn in zip([parent, *children], ("c1", "p1.c1", "p2.c1"), strict=True):
+        alone, among = trace.story(conn=conn), merged.story(conn=conn)
+        assert [step.sentence for step in alone] == [step.sentence for step in among]
+        assert [step.edges() for step in alone] == [step.edges() for step in among]
+        assert f"bytes of {conn} come from the kernel" in among.text(200)
+        assert str(trace.counts(conn=conn)) == str(merged.counts(conn=conn))
+    log = io.StringIO()
+    live = Live(file=log)
+    for event in merged:
+        live(event)
+    assert {"─── turn 1 ─", "─── turn 1 of p2.loop ─"} <= {
+        line.rstrip("─") + "─" for line in log.getvalue().splitlines() if line.startswith("───")
+    }
+    turns = [len(trace.turns()) for trace in (parent, *children)]
+    assert len(merged.turns()) == sum(turns)
+    assert max(map(len, merged.turns().text(80).splitlines())) <= 80

@@ -34,7 +34,7 @@ class Counts(View):
     def __init__(self, trace: Trace, conn: str | None = None, req: str | None = None) -> None:
         events = select.about(trace, conn, req)
         self.rows = {name: Count(name) for name in ("turns", "polls", *SYSCALLS)}
-        self.rows["turns"].number = len({event.turn for event in events if event.turn})
+        self.rows["turns"].number = len({words.when(event) for event in events if event.turn})
         for event in _between(events, trace):
             _add(self.rows["polls"], event)
         for event in events:
@@ -53,11 +53,10 @@ class Counts(View):
 
 
 def _between(events: list[Event], trace: Trace) -> list[Event]:
-    """Return the polls from the first of `events` to the last."""
-    if not events:
-        return []
-    first, last = events[0].seq, events[-1].seq
-    return [event for event in trace.whole if event.kind == "poll" and first <= event.seq <= last]
+    """Return the polls of the same loops, from the first of `events` to the last."""
+    loops = {event.lane for event in events}
+    polls = [event for event in trace.whole if event.kind == "poll" and event.lane in loops]
+    return [poll for poll in polls if events[0].seq <= poll.seq <= events[-1].seq]
 
 
 def _add(row: Count, event: Event) -> None:

@@ -6,17 +6,26 @@ from ..events import Event, Trace
 
 
 class Facts:
-    """A trace, with its causes turned round."""
+    """A trace, with its causes turned round, and its lanes one after the other."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self._effects: dict[int, list[Event]] = {}
         self._links: dict[int, list[Event]] = {}
+        self._before: dict[int, Event] = {}
+        last: dict[str, Event] = {}
         for event in trace.whole:
+            if event.lane in last:
+                self._before[event.seq] = last[event.lane]
+            last[event.lane] = event
             if event.link is not None:
                 self._links.setdefault(event.link, []).append(event)
             if event.cause is not None:
                 self._effects.setdefault(event.cause, []).append(event)
+
+    def before(self, event: Event) -> Event | None:
+        """Return the event before this one in the same thread of the same process."""
+        return self._before.get(event.seq)
 
     def effects(self, event: Event) -> list[Event]:
         """Return what `event` is the cause of: of a poll, who is ready; of a resolve, who runs."""

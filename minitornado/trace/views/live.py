@@ -66,7 +66,7 @@ class Live:
         self._level = level
         self._open: dict[int, tuple[Event, int]] = {}  # with the depth of what is inside
         self._held: tuple[Event, int] | None = None
-        self._turn: int | None = None
+        self._turn = ""
         self._told: dict[str, dict[str, object]] = {}  # object -> what was last said of its state
         self._value: object = None  # what the last bracket returned
 
@@ -98,9 +98,9 @@ class Live:
             self._print(*held)
 
     def _print(self, event: Event, depth: int, closer: Event | None = None) -> None:
-        if event.turn and event.turn != self._turn:
-            self._turn = event.turn
-            self._emit(_turn_line(event.turn, self._width))
+        if event.turn and words.when(event) != self._turn:
+            self._turn = words.when(event)
+            self._emit(_turn_line(self._turn, self._width))
         news = self._news(closer or event)
         self._emit(line(event, depth, self._width, closer, news))
 
@@ -163,8 +163,8 @@ def _in_chain(opener: Event) -> bool:
     )
 
 
-def _turn_line(turn: int, width: int) -> Line:
-    title = f"─── turn {turn} "
+def _turn_line(turn: str, width: int) -> Line:
+    title = f"─── {turn} "
     return [(title + "─" * (min(width, _PIPE_WIDTH) - len(title)), _GREY)]
 
 

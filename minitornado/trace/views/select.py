@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..events import Event, Trace
+from . import words
 
 
 def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list[Event]:
@@ -24,12 +25,12 @@ def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list
     for event in own:
         _reach(trace, event, reached)
     home = conn or (own[0].conn if own else None)
-    turns = {event.turn for event in trace if event.seq in reached}
+    turns = {words.when(event) for event in trace if event.seq in reached}
     return [
         event
         for event in trace
         if event.seq in reached
-        or (event.kind == "poll" and event.turn in turns)
+        or (event.kind == "poll" and words.when(event) in turns)
         or (event.of is not None and event.of in reached)
         or (
             event.req is None

@@ -172,8 +172,8 @@ def _resolve(event: Event, facts: Facts) -> str | None:
 
 
 def _wait(event: Event, facts: Facts) -> str | None:
-    before = facts.trace.get(event.seq - 1)
-    if before is not None and before.kind == "yield" and before.lane == event.lane:
+    before = facts.before(event)
+    if before is not None and before.kind == "yield":
         return None  # it waits since the one that it called waits
     name, target = words.own(event), event.data.get("target")
     if target == "moment":
@@ -209,7 +209,7 @@ def _raise(event: Event, facts: Facts) -> str | None:
 def _end(event: Event, facts: Facts) -> str | None:
     if event.name == "connection":
         return f"The connection {event.conn} is over."
-    before = facts.trace.get(event.seq - 1)
+    before = facts.before(event)
     if before is None or before.kind != "return":
         return None  # it may never have begun: the adapter was there before the first byte
     if before.data.get("value") is True:

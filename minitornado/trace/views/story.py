@@ -109,13 +109,15 @@ def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:
     return [
         Step(
             number[event.seq], event, told[event.seq],
-            *(number.get(edge or 0) for edge in lifted(event, chosen)),
+            *(number.get(edge or 0) for edge in lifted(event, chosen, facts)),
         )
         for event in chosen
     ]  # fmt: skip
 
 
-def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | None]:
+def lifted(
+    event: Event, chosen: Trace, facts: Facts
+) -> tuple[int | None, int | None, int | None]:
     """Return parent, cause and link of an event as edges between the events of `chosen`.
 
     What isn't chosen is stood for by the bracket around it.  A bracket on the way that has a
@@ -125,20 +127,20 @@ def lifted(event: Event, chosen: Trace) -> tuple[int | None, int | None, int | N
     link = None
     while at is not None:
         if at is not event and at.seq in chosen:
-            return at.seq, None, _asked(event.link, chosen)
+            return at.seq, None, _asked(event.link, chosen, facts)
         link = at.link if link is None else link
         if at.cause is not None:
             why = chosen.visible(at.cause)
-            asked = _asked(link, chosen)
+            asked = _asked(link, chosen, facts)
             if why is not None and any(why is around for around in chosen.ancestors(at)):
                 # A Future calls who waits for it at once: the cause is down the same stack.
                 return why.seq, None, asked if asked != why.seq else None
             return None, why.seq if why else None, asked
         at = chosen.get(at.of if at.of is not None else at.parent)
-    return None, None, _asked(link, chosen)
+    return None, None, _asked(link, chosen, facts)
 
 
-def _asked(link: int | None, chosen: Trace) -> int | None:
+def _asked(link: int | None, chosen: Trace, facts: Facts) -> int | None:
     """Return who of `chosen` stands for who asked.
 
     A coroutine that waits is several events in a row: it and those that wait for it stop, and
@@ -146,7 +148,7 @@ def _asked(link: int | None, chosen: Trace) -> int | None:
     """
     event = chosen.get(link)
     while event is not None and event.seq not in chosen and _waits(event):
-        before = chosen.get(event.seq - 1)
+        before = facts.before(event)
         if before is None or not _waits(before):
             break
         event = before

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ..events import Event, Trace
 from . import select, words
+from .facts import Facts
 from .story import lifted
 from .view import GREY, View, colour_of, line
 
@@ -37,10 +38,11 @@ class Tree(View):
             and (level != "chain" or trace.level(event) == "chain" or event.layer == "app")
         ]
         chosen = Trace(events, trace.meta, trace.whole)
+        facts = Facts(trace)
         self.roots: list[Event] = []
         self.branches: dict[int, list[Event]] = {}
         for event in events:
-            where, why, _who = lifted(event, chosen)
+            where, why, _who = lifted(event, chosen, facts)
             under = None if event.kind == "ready" else where or why
             if under is None:
                 self.roots.append(event)

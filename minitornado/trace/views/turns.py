@@ -20,6 +20,7 @@ class Turn:
     """What happened in one turn.  `ran` are the runs at the bottom of a stack, in their order."""
 
     number: int
+    lane: str = "loop"
     poll: Event | None = None
     woken_by: list[Event] = field(default_factory=list)
     ran: list[Event] = field(default_factory=list)
@@ -32,15 +33,18 @@ class Turn:
 
 
 class Turns(View):
-    """The turns of the loop in a trace, from turn `first` to turn `last`, both included."""
+    """The turns of the loop in a trace, from turn `first` to turn `last`, both included.
+
+    Of several loops, each has its own turns, and they stand in the order in which they began.
+    """
 
     def __init__(self, trace: Trace, first: int = 1, last: int | None = None) -> None:
         self.trace = trace
-        turns: dict[int, Turn] = {}
+        turns: dict[str, Turn] = {}
         for event in trace:
             if event.turn >= first and (last is None or event.turn <= last):
-                _note(turns.setdefault(event.turn, Turn(event.turn)), event)
-        self.turns = [turns[number] for number in sorted(turns)]
+                _note(turns.setdefault(words.when(event), Turn(event.turn, event.lane)), event)
+        self.turns = list(turns.values())
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(self.turns)
@@ -50,12 +54,14 @@ class Turns(View):
 
     def body(self, width: int) -> Iterable[RenderableType]:
         woken, queued = (9, 22) if width < 100 else (19, 27)
-        ran = max(16, min(width, 130) - woken - queued - 4 - 7 - 4 * 2)
+        several = len({turn.lane for turn in self.turns}) > 1
+        number = max(len(turn.lane) for turn in self.turns) if several else 4
+        ran = max(16, min(width, 130) - number - 7 - woken - queued - 4 * 2)
         table = Table(
             box=box.HORIZONTALS, show_edge=False, show_lines=True, pad_edge=False,
             padding=(0, 1, 0, 0), border_style=GREY, header_style=f"bold {GREY}",
         )  # fmt: skip
-        table.add_column("turn", width=4, justify="right", style="bold")
+        table.add_column("turn", width=number, justify="right", style="bold")
         for name, size in (
             ("poll", 7), ("woken by", woken), ("ran, in this order", ran),
             ("queued for later", queued),
@@ -63,7 +69,7 @@ class Turns(View):
             table.add_column(name, width=size)
         for turn in self.turns:
             table.add_row(
-                str(turn.number),
+                f"{turn.number}" + f"\n{turn.lane}" * several,
                 Text("slept", "bold") if turn.slept else "no wait",
                 _woken(turn),
                 Text("\n").join(self._ran(event, ran) for event in turn.ran),
