@@ -92,9 +92,9 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     __slots__ = (
         "_body_length", "_body_timeout", "_chunking_output", "_close_callback", "_deadline",
-        "_detached", "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
-        "_finished", "_head", "_held", "_max_body_size", "_omit_body", "_pending_write",
-        "_pieces", "_read_finished", "_request_start_line", "_response_started", "_watching",
+        "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
+        "_finished", "_head", "_max_body_size", "_omit_body", "_pending_write",
+        "_pieces", "_read_finished", "_request_start_line", "_response_started",
         "_write_finished", "context", "no_keep_alive", "params", "stream",
     )  # fmt: skip
 
@@ -127,15 +127,12 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = False  # to HEAD, or with 204 and 304: the head says it all
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
-        self._held = False  # the last write may leave later, together with others
 
         # The end of the exchange: the answer is out, or never will be.
         self._finished = False
         self._finish_future: Future[None] | None = None  # made only if somebody must wait for it
         self._disconnect_on_finish = False
-        self._detached = False
         self._close_callback: Callable[[], object] | None = None
-        self._watching = False  # whether the stream has our own close callback
 
     # ---- the request ----
 
@@ -149,15 +146,24 @@ class HTTP1Connection(httputil.HTTPConnection):
             delegate = _GzipMessageDelegate(delegate, self)
         need_delegate_close = False
         try:
-            start_line, headers = await self._read_head()
+            if self.params.header_timeout is not None:
+                # From here to the end of the head, not from byte to byte: else a client that
+                # drips would keep a connection for ever.
+                self._deadline.start(self.params.header_timeout, self._timed_out)
+            data = await self.stream.start_read(self._head)
+            while data.startswith(b"\r\n"):
+                # An empty line before a request is some client's slip of the pen (RFC 9112 §2.2).
+                self._head = ReadLines(b"\r\n\r\n", self._head.limit - 2)
+                data = data[2:] or await self.stream.start_read(self._head)
+            headers = self._parse_head(data)
             need_delegate_close = True
-            waiting = delegate.headers_received(start_line, headers)
+            waiting = delegate.headers_received(self._request_start_line, headers)
             if waiting is not None:
                 await self._wait_for(waiting)
-            if self._body_length != 0 and not self._detached:
+            if self._body_length != 0 and self.stream is not None:
                 await self._read_body(headers, delegate)
             self._read_finished = True
-            if self._detached:  # another protocol has taken the stream over
+            if self.stream is None:  # another protocol has taken the stream over
                 need_delegate_close = False
             elif not self._write_finished:
                 need_delegate_close = False
@@ -169,36 +175,28 @@ class HTTP1Connection(httputil.HTTPConnection):
         except _AnsweredEarly:
             pass
         except Exception as error:
-            if isinstance(error, StreamClosedError) and (self._detached or self.stream.at_eof()):
-                raise  # the client has left
+            if self._client_has_left(error):
+                raise
             self._application_failed(error)
         finally:
             if need_delegate_close:
                 self._close_delegate(delegate)
         if not self._finished or self._disconnect_on_finish:
             await self._end_exchange()
-        return not self._detached and not self.stream.closed()
+        return self.stream is not None and not self.stream.closed()
 
-    async def _read_head(self) -> tuple[RequestStartLine, HTTPHeaders]:
-        """Read up to the empty line, parse it, and settle what it decides."""
-        if self.params.header_timeout is not None:
-            # From here to the end of the head, not from byte to byte: else a client that
-            # drips would keep a connection for ever.
-            self._deadline.start(self.params.header_timeout, self._timed_out)
-        data = await self.stream.start_read(self._head)
-        while data.startswith(b"\r\n"):
-            # An empty line before a request is some client's slip of the pen (RFC 9112 §2.2).
-            self._head = ReadLines(b"\r\n\r\n", max(0, self._head.limit - 2))
-            data = data[2:] or await self.stream.start_read(self._head)
+    def _parse_head(self, data: bytes) -> HTTPHeaders:
+        """Parse a head, keep what it decides, and return its fields."""
         self._deadline.stop()
         if self.stream.closed():  # since the head was read: there is nobody to be answered
             raise StreamClosedError(self.stream.error)
         if not data.endswith(b"\r\n\r\n"):
             raise _unfinished_head(data, self._head.limit)
-        start_line, headers, keep_alive, self._body_length = http1parser.parse_head(data)
-        self._request_start_line = start_line
+        self._request_start_line, headers, keep_alive, self._body_length = (
+            http1parser.parse_head(data)
+        )
         self._disconnect_on_finish = self.no_keep_alive or not keep_alive
-        return start_line, headers
+        return headers
 
     async def _read_body(self, headers: HTTPHeaders, delegate: HTTPMessageDelegate) -> None:
         # Asked only here: headers_received may have changed the limits.
@@ -219,7 +217,7 @@ class HTTP1Connection(httputil.HTTPConnection):
                 await self._read_fixed_body(self._body_length, delegate)
         finally:
             self._deadline.stop()
-        if not self._detached and self.stream.closed():  # since its end was read, as of a head
+        if self.stream is not None and self.stream.closed():  # since its end was read, as of a head
             raise StreamClosedError(self.stream.error)
 
     async def _read_fixed_body(self, length: int, delegate: HTTPMessageDelegate) -> None:
@@ -252,7 +250,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     async def _wait_for(self, waiting: Any) -> None:
         """Wait until a delegate is ready for more; or for the end, if the client leaves first."""
         ready = gen.convert_yielded(waiting)
-        if ready.done() or self._detached:
+        if ready.done() or self.stream is None:
             await ready
             return
         either: Future[Any] = Future()
@@ -264,7 +262,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         self.stream.set_close_callback(left)
         await either
-        if not self._detached:
+        if self.stream is not None:
             self.stream.set_close_callback(None)
 
     async def _read_chunked_body(self, delegate: HTTPMessageDelegate) -> None:
@@ -358,8 +356,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         if not self._read_finished:
             # The rest of the body would be taken for the next request.
             self._disconnect_on_finish = True
-        # A held write is as good as sent; else each would wait for its own send.
-        if self._held or self._pending_write is SENT:
+        if self._pending_write is SENT:
             return self._finish_request()
         assert self._pending_write is not None
         self._pending_write.add_done_callback(self._finish_request)
@@ -418,17 +415,18 @@ class HTTP1Connection(httputil.HTTPConnection):
         future: Future[None]
         # The next request is here already: whoever asks in advance gets the answers together, in
         # one send.  Not many bytes of them, since nobody waits for these to leave.
-        self._held = (
+        held = (
             self._read_finished and not self._disconnect_on_finish
             and self.stream.may_hold(len(data))
         )  # fmt: skip
         try:
-            future = (self.stream.write_soon if self._held else self.stream.write)(data)
+            future = (self.stream.write_soon if held else self.stream.write)(data)
         except StreamClosedError as error:
             future = Future()
             future.set_exception(error)
             future.exception()  # retrieved: a client that has left is no error of the application
-        self._pending_write = future
+        # What is held is as good as sent; else each answer would wait for a send of its own.
+        self._pending_write = SENT if held else future
         return future
 
     def _write_error(self, status: int, reason: str = "") -> None:
@@ -460,10 +458,16 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _application_done(self, future: Future[Any]) -> None:
         error = future.exception()
-        if isinstance(error, StreamClosedError) and (self._detached or self.stream.at_eof()):
-            self.close()  # the client has left, and the application has noticed
+        if self._client_has_left(error):
+            self.close()  # and the application has noticed
         elif error is not None:
             self._application_failed(error)
+
+    def _client_has_left(self, error: BaseException | None) -> bool:
+        """Tell whether `error` says so; the application may have closed streams of its own."""
+        return isinstance(error, StreamClosedError) and (
+            self.stream is None or self.stream.at_eof()
+        )
 
     def _application_failed(self, error: BaseException) -> None:
         """Answer 500, or close if another answer has begun: its end can't be marked any more."""
@@ -498,7 +502,6 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Give the stream away, e.g. to another protocol; this object is of no use afterwards."""
         stream: BaseIOStream = self.stream
         self._end()
-        self._detached = True
         self.stream = None
         return stream
 
@@ -519,10 +522,9 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _end(self) -> None:
         self._finished = True
         self._close_callback = None
-        if self._watching and self.stream is not None:
-            self._watching = False
-            self.stream.set_close_callback(None)
         if self._finish_future is not None and not self._finish_future.done():
+            if self.stream is not None:
+                self.stream.set_close_callback(None)
             self._finish_future.set_result(None)
 
     def _on_connection_close(self) -> None:
@@ -538,11 +540,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Wait until the answer is out, or the client has left; then close, if that is the end."""
         if not self._finished:
             # Nobody reads now, so nobody would notice the client leaving.
-            self._watching = True
             self.stream.set_close_callback(self._on_connection_close)
             self._finish_future = Future()
             await self._finish_future
-        if self._disconnect_on_finish and not self._detached and not self.stream.closed():
+        if self._disconnect_on_finish and self.stream is not None and not self.stream.closed():
             if not self._read_finished:
                 await self._linger()
             self.close()
@@ -591,9 +592,8 @@ class HTTP1ServerConnection:
         # An answer in several writes must not wait for the client to acknowledge the first
         # (Nagle's algorithm and delayed acknowledgements add up to 40 ms).
         self.stream.set_nodelay(True)
+        # Nobody need ask for its outcome: what goes wrong is logged in there.
         self._serving_future = gen.convert_yielded(self._server_request_loop(delegate))
-        # Nobody else asks; so that what goes wrong in it is logged.
-        self.stream.io_loop.add_future(self._serving_future, Future.result)
 
     async def close(self) -> None:
         """Close the connection; done when the serving coroutine has ended."""
@@ -632,7 +632,10 @@ class HTTP1ServerConnection:
             self.stream.close()
         finally:
             self._deadline.close()
-            delegate.on_close(self)
+            try:
+                delegate.on_close(self)
+            except Exception:
+                app_log.error("Uncaught exception", exc_info=True)
 
 
 class _Deadline:

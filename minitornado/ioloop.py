@@ -318,7 +318,7 @@ class IOLoop:
         A Future calls back at once, on the stack of whoever resolves it.  This is the bounce
         that makes it "later": an empty stack, and a place where exceptions are logged.
         """
-        future.add_done_callback(functools.partial(self.add_callback, callback))
+        future.add_done_callback(_Later((self, callback)))
 
     def run_sync(self, func: Callable[[], Any], timeout: float | None = None) -> Any:
         """Start the loop, run `func()`, wait for what it returns, stop; return or raise its result.
@@ -489,6 +489,19 @@ def _set_wakeup_fd(fd: int) -> int:
 
 def _best_poller() -> poller.Poller:
     return poller.best_poller()  # IOLoop.__init__ has a parameter of the module's name
+
+
+class _Later(tuple[Any, ...]):
+    """(io_loop, callback): a callable that puts `callback` off to a turn of its own.
+
+    A partial would do.  But every connection that waits has one, and a tuple is a quarter of it.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, future: Any) -> None:
+        io_loop, callback = self
+        io_loop.add_callback(callback, future)
 
 
 class _Timeout:

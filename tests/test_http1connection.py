@@ -852,6 +852,17 @@ def test_a_delegate_that_fails_at_the_close_is_logged(io_loop: IOLoop) -> None:
         assert server.events[-2:] == ["on_connection_close", "on_close"]
 
 
+def test_an_error_at_a_connections_end_is_logged_at_once(io_loop: IOLoop) -> None:
+    class Careless(Server):
+        def on_close(self, server_conn: Any) -> None:
+            super().on_close(server_conn)
+            raise RuntimeError("careless")
+
+    with serving(io_loop, Careless()) as peer, ExpectLog("tornado.application", "Uncaught exc"):
+        peer.socket.close()
+        turns(io_loop, 3)
+
+
 def test_a_server_that_has_no_delegate_loses_the_connection(io_loop: IOLoop) -> None:
     class Odd(Server):
         def start_request(self, server_conn: Any, request_conn: Any) -> HTTPMessageDelegate:

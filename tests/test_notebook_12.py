@@ -93,7 +93,7 @@ def test_the_clients_stand_side_by_side(capsys):
     begins = [row.index("hello begins") for row in rows if "hello begins" in row]
     assert begins == [right, rows[0].index("client a")]
     assert [row.split()[0] for row in rows if row[:1].isdigit()] == ["1", "2", "3", "4", "5", "6",
-                                                                    "8"]
+                                                                    "7"]
 
 
 # ---- the lines that ran ----

@@ -76,7 +76,7 @@ def test_the_auditor_sees_what_it_must_see() -> None:
     with tracing() as trace, auditing() as auditor:
         play("get", app, None)
     assert auditor.calls["minitornado.ioloop", "IOLoop.add_callback"] >= 2
-    assert auditor.calls["minitornado.http1connection", "HTTP1Connection._read_head"] >= 2
+    assert auditor.calls["minitornado.http1connection", "HTTP1Connection.read_response"] >= 2
     assert auditor.calls["socket", "socket.recv"] == len(list(trace.filter(name="recv")))
     assert sum(auditor.calls.values()) > 400
 

@@ -86,7 +86,7 @@ def renumbered(events: list[Event], left_out: Event) -> None:
         ("schedule", "Future.add_done_callback"), ("resolve", "Future.set_result"),
         ("ready", "ready"), ("ready", "deadline"), ("poll", "epoll_wait"),
         ("cancel", "IOLoop.remove_handler"), ("cancel", "IOLoop.remove_timeout"),
-        ("begin", "request"), ("yield", "HTTP1Connection._read_head"),
+        ("begin", "request"), ("yield", "HTTP1Connection.read_response"),
         ("run", "BaseIOStream._handle_events"), ("done", "BaseIOStream._handle_events"),
     ],
 )  # fmt: skip
@@ -147,13 +147,13 @@ BREACHES = {
         events, "ready", "ready").data.pop("handle")),
     "a readiness not served": ("readiness", set_field(*HANDLER, "cause", 1)),
     "a resume from nowhere": (
-        "coroutines", set_field("resume", "HTTP1Connection._read_head", "link", 1)
+        "coroutines", set_field("resume", "HTTP1Connection.read_response", "link", 1)
     ),
     "a resume of another wait": (
-        "coroutines", set_data("resume", "HTTP1Connection._read_head", "target", "Future#99")
+        "coroutines", set_data("resume", "HTTP1Connection.read_response", "target", "Future#99")
     ),
     "a segment left out": (
-        "coroutines", set_data("resume", "HTTP1Connection._read_head", "segment", 7)
+        "coroutines", set_data("resume", "HTTP1Connection.read_response", "segment", 7)
     ),
     "a recv for another connection": ("flows", set_field("syscall", "recv", "conn", "c9")),
     "a recv on another connection": ("flows", set_field("syscall", "recv", "conn", None)),

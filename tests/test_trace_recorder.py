@@ -212,7 +212,7 @@ def test_fds_are_called_by_their_part(trace: Trace) -> None:
 
 
 def test_a_coroutine_is_segments_with_the_lines_where_it_waits_and_goes_on(trace: Trace) -> None:
-    name = "HTTP1Connection._read_head"
+    name = "HTTP1Connection.read_response"
     call = first(trace, kind="call", name=name)
     waits = first(trace, kind="yield", name=name)
     resume = first(trace, kind="resume", name=name)

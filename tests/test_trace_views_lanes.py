@@ -69,7 +69,7 @@ def test_what_was_queued_is_joined_with_what_ran() -> None:
     rows = lanes("slow", req="c1r1").rows
     joined = {(rows[row.asked].label, row.label) for row in rows if row.asked is not None}
     assert joined == {
-        ("add_handler c1", "_handle_events"), ("add_callback", "_read_head goes on"),
+        ("add_handler c1", "_handle_events"), ("add_callback", "read_response goes on"),
         ("call_at", "set_result"), ("add_callback", "slow goes on"),
         ("add_callback", "_end_exchange goes on"),
     }  # fmt: skip

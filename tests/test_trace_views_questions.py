@@ -150,7 +150,7 @@ def test_turns_have_all_that_ran_in_their_order(name: str) -> None:
 
 
 def test_a_turn_is_one_row_with_what_woke_it_and_why_each_ran() -> None:
-    trace = recorded("get")[0]
+    trace = recorded("slow")[0]
     text = Turns(trace).text(120)
     assert "slept" in text and "no wait" in text
     assert re.search(r" 2 +slept +c1 is readable", text)

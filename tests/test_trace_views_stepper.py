@@ -146,7 +146,7 @@ def test_the_line_with_the_marker_is_the_line_of_the_event() -> None:
 
 def test_a_coroutine_that_goes_on_shows_the_line_at_which_it_waited() -> None:
     trace = recorded("get")[0]
-    resumed = next(e for e in trace if e.kind == "resume" and e.name.endswith("_read_head"))
+    resumed = next(e for e in trace if e.kind == "resume" and e.name.endswith("read_response"))
     assert [text for _n, text, marked in source(trace, resumed)[1] if marked and "await" in text]
 
 

@@ -29,8 +29,8 @@ calls others that are probed: run, close, call_at, add_callback, set_result, ...
     gen: Runner.__init__ _when_done convert_yielded multi
     http1connection: HTTP1ServerConnection.close_if_idle _Deadline._sleep
     httputil: HTTPServerRequest.write HTTPServerRequest.finish
-    ioloop: IOLoop.run_sync PeriodicCallback._schedule_next PeriodicCallback.start
-    ioloop: PeriodicCallback.stop
+    ioloop: IOLoop.run_sync _Later.__call__ PeriodicCallback._schedule_next
+    ioloop: PeriodicCallback.start PeriodicCallback.stop
     tcpserver: TCPServer.add_socket
 calls Handles, or is called through one, and those write their runs
     concurrent: Future._run_callbacks chain_future.copy
@@ -63,7 +63,7 @@ a part of the function that calls it, which is probed
     gen: Runner._convert _without_runner multi.finish
     http1connection: _GzipMessageDelegate._unpack HTTP1Connection._write
     http1connection: HTTP1Connection._format_chunk HTTP1Connection._format_head
-    http1connection: HTTP1Connection._hand_on
+    http1connection: HTTP1Connection._hand_on HTTP1Connection._parse_head
     httpserver: _ServerRequestAdapter._cleanup
     ioloop: IOLoop.close_fd
     iostream: BaseIOStream._fail BaseIOStream._write_futures
@@ -77,7 +77,8 @@ answers a question, and changes nothing
     concurrent: Future.running Future.cancel Future.cancelled Future.done Future.result
     concurrent: Future.exception Future.exc_info is_future
     gen: maybe_future
-    http1connection: HTTP1Connection._check_body_size HTTP1Connection.idle
+    http1connection: HTTP1Connection._check_body_size HTTP1Connection._client_has_left
+    http1connection: HTTP1Connection.idle
     ioloop: IOLoop.initialized IOLoop.current IOLoop.instance IOLoop.split_fd
     ioloop: PeriodicCallback.is_running
     iostream: BaseIOStream.at_eof BaseIOStream.pending BaseIOStream.may_hold BaseIOStream.closed

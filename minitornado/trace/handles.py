@@ -5,7 +5,7 @@ handed the callable over, for which connection and request; when it is called, i
 So nothing is ever matched afterwards: the cause of a call travels with the callable.
 
 A callable is often handed on before it runs: `add_future(future, callback)` gives the Future
-a lambda, which gives the loop the callback.  What the loop is given then is a Handle already.
+a callable, which gives the loop the callback.  What the loop is given then is a Handle already.
 The new one keeps who asked first, and for whom, and takes the new cause.
 
 What is remembered stands in an Order.  The Handle has the attributes of the callable, by a

@@ -30,13 +30,6 @@ def attach(recorder: Recorder, loop: Any) -> None:
         function = _unwrapped(place.function)
         _swap_captured(function, recorder.wrappers)
         place.put(recorder.attached(loop, place, function))
-    _swap_waiting(recorder, loop, recorder.wrappers)
-
-
-def _swap_waiting(recorder: Recorder, loop: Any, others: Mapping[Any, Any]) -> None:
-    """The same as `_swap_captured`, for what waits for a Future: `add_future` leaves a partial."""
-    for callbacks in recorder.table.waiting(loop):
-        callbacks[:] = [_swapped(function, others) for function in callbacks]
 
 
 def detach(recorder: Recorder, loop: Any) -> None:
@@ -47,7 +40,6 @@ def detach(recorder: Recorder, loop: Any) -> None:
             function = _unwrapped(place.function)
             _swap_captured(function, originals)
             place.put(function)
-    _swap_waiting(recorder, loop, originals)
 
 
 def _unwrapped(function: Any) -> Any:

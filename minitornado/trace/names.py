@@ -162,10 +162,14 @@ def name_of(function: Any) -> str:
 
 
 def innermost(function: Any) -> Any:
-    """Return the callable that a partial, or a partial of one, is of."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
+    """Return the callable that a partial is of, or a partial of one, or what `add_future` makes."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif type(function).__qualname__ == "_Later":
+            function = function[0].add_callback
+        else:
+            return function
 
 
 def printable(text: str) -> str:

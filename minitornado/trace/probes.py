@@ -16,7 +16,7 @@ relies on names of functions and of their parameters, and on nothing inside them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,7 +220,6 @@ class Table:
     fd_role   function (loop, fd, callable) -> "waker", "listen", ... of an fd that is watched
     coroutine_of  function of a callable -> the coroutine that it takes further, or None
     places    function of a loop -> the places where callables wait in it
-    waiting   function of a loop -> lists of what waits for the Futures of its streams
     socket_of  function (loop, callable) -> the socket of the connection that it serves, or None
     exempt    function -> the reason why it has no probe
     """
@@ -235,6 +234,5 @@ class Table:
     fd_role: Callable[[Any, int, Any], str] = lambda loop, fd, function: "fd"
     coroutine_of: Callable[[Any], Any] = lambda function: None
     places: Callable[[Any], list[Place]] = lambda loop: []
-    waiting: Callable[[Any], Iterable[list[Any]]] = lambda loop: ()
     socket_of: Callable[[Any, Any], Any] = lambda loop, function: None
     exempt: Mapping[str, str] = field(default_factory=dict)

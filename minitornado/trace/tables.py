@@ -194,7 +194,6 @@ def _http() -> tuple[Row, ...]:
         Probe(serving + "close", **coroutine, step="close-connection"),
         Probe(conn + "__init__", step="new-exchange"),
         Probe(conn + "read_response", **coroutine, closes="req", step="read-request"),
-        Probe(conn + "_read_head", **coroutine, step="await-headers"),
         Probe(conn + "_read_body", **coroutine, step="read-body"),
         Probe(conn + "_read_fixed_body", **coroutine, step="read-body"),
         Probe(conn + "_read_chunked_body", **coroutine, step="read-body"),
@@ -336,13 +335,6 @@ def _places(loop: Any) -> list[Place]:
     ]  # fmt: skip
 
 
-def _waiting(loop: Any) -> list[list[Any]]:
-    """Return the callbacks of the Futures that the loop's streams are to resolve."""
-    streams = [getattr(handler, "__self__", None) for _fileobj, handler in loop._handlers.values()]
-    futures = [getattr(stream, "_read_future", None) for stream in streams]
-    return [future._callbacks for future in futures if future and future._callbacks]
-
-
 def _accepted_socket(loop: Any, function: Any) -> Any:
     """Return the socket that `function` serves, if one of the loop's listeners has accepted it."""
     sock = getattr(getattr(function, "__self__", None), "socket", None)
@@ -402,7 +394,6 @@ MINITORNADO = Table(
     fd_role=_fd_role,
     coroutine_of=_coroutine_of,
     places=_places,
-    waiting=_waiting,
     socket_of=_accepted_socket,
     exempt=exempt(_LAYERS, {row.path for row in _ROWS}),
 )  # fmt: skip

@@ -198,9 +198,9 @@ Lanes(trace, req="c1r1", title="One request, from the knock to the answer")
 # ## Turn by turn
 #
 # The same from where the porter sits. Did he sleep? Which lamp woke him? What ran, in this order?
-# What was left for later? `←` leads to the event that is the reason. *No wait* means that there was
-# something on the list already, so he only glanced at the board. The table goes on a little after
-# the answer: the browser hangs up, and that lights a lamp too.
+# What was left for later? `←` leads to the event that is the reason. He slept before each of them:
+# his list was empty. The table goes on a little after the answer: the browser hangs up, and that
+# lights a lamp too.
 
 # %%
 Turns(trace)
@@ -213,7 +213,7 @@ assert [event.turn for event in hung_up] == [nb00.turns(trace) + 1]
 assert [event.fd for event in table[nb00.turns(trace)].woken_by] == ["c1"]
 lanes = Lanes(trace, req="c1r1")
 assert any(row.asked is not None for row in lanes.rows)
-assert any(turn.ran and not turn.slept for turn in table)
+assert all(turn.slept for turn in table if turn.ran)
 
 # %% [markdown]
 # ## Why did that run?

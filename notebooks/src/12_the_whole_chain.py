@@ -310,12 +310,11 @@ well, raises, waiting, asking = (ran["read", title] for title in scenarios.fates
 assert not [code for code in well if code.startswith("except")]
 assert [code for code in raises if code not in well] == [
     "except HTTPInputError as error:", "except _AnsweredEarly:", "except Exception as error:",
-    "if isinstance(error, StreamClosedError) and (self._detached or self.stream.at_eof()):",
-    "self._application_failed(error)"]
+    "if self._client_has_left(error):", "self._application_failed(error)"]
 assert raises[-2:] == well[-2:] and "waiting = delegate.finish()" in raises
 assert "if waiting is not None:" in raises  # the one after headers_received
 more = [code for code in waiting if code not in well]
-assert more[-1] == "await self._end_exchange()" and "raise  # the client has left" not in more
+assert more[-1] == "await self._end_exchange()" and "raise" not in more
 assert [title for title in scenarios.fates() if "raise" in ran["read", title]] == [
     "leaves, asking"]
 for title in scenarios.fates():

@@ -13,7 +13,7 @@ FLOORS = tuple(reversed(PALETTE))  # from the application down to the kernel
 #: The stations, in the order of time: floor, and what is called there.
 STATIONS = (
     ("kernel", "epoll_wait"), ("IOLoop", "_handle_events"), ("IOStream", "recv"),
-    ("HTTP1Connection", "_read_head"), ("_ServerRequestAdapter", "finish"),
+    ("HTTP1Connection", "read_response"), ("_ServerRequestAdapter", "finish"),
     ("app", "your function"), ("HTTP1Connection", "write_headers"), ("IOStream", "write"),
     ("kernel", "send"),
 )  # fmt: skip

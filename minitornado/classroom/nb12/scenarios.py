@@ -275,11 +275,11 @@ def _application(event: Event, trace: Trace) -> str:
 
 
 def _between(event: Event, trace: Trace) -> str:
-    if event.kind == "yield" and event.name.endswith("._read_head"):
+    if event.kind == "yield" and event.name.endswith(".read_response"):
         return "its coroutine waits"
     if event.kind == "schedule" and event.data.get("how") == "callback":
         return "its coroutine is put on the list" if event.data.get("coroutine") else ""
-    if event.kind == "resume" and event.name.endswith("._read_head"):
+    if event.kind == "resume" and event.name.endswith(".read_response"):
         return "its coroutine goes on"
     if event.kind == "run" and event.name.endswith("._on_connection_close"):
         return "the connection is told"

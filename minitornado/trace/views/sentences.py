@@ -220,7 +220,7 @@ def _end(event: Event, facts: Facts) -> str | None:
 # ---- the servers ----
 
 _READS = {
-    "_read_head": "the head of a request, which ends with an empty line",
+    "read_response": "the head of a request, which ends with an empty line",
     "_read_fixed_body": "a piece of the body",
     "_read_chunked_body": "the frame of a chunk of the body",
     "_read_trailer": "what follows the last chunk",
