@@ -236,6 +236,33 @@ def test_a_coroutine_without_a_probe_is_seen_through_the_runner() -> None:
     assert waits[1].src == f"trace_scenarios.py:{_line_of('await gen.moment')}"
 
 
+def test_what_is_awaited_and_is_no_coroutine_of_pythons_is_taken_further_all_the_same() -> None:
+    class Steps:
+        """An iterator in the place of a coroutine, of which nothing can be remembered."""
+
+        __slots__ = ("left",)
+
+        def __init__(self) -> None:
+            self.left = 2
+
+        def send(self, value: object) -> Future[None]:
+            self.left -= 1
+            if not self.left:
+                raise StopIteration("done")
+            return gen.moment
+
+    class Awaitable:
+        def __await__(self) -> Any:
+            return Steps()
+
+    with tracing() as trace:
+        loop = IOLoop(make_current=False)
+        assert loop.run_sync(Awaitable) == "done"
+        loop.close()
+    assert first(trace, kind="run", name="Runner.run").data["coroutine"].endswith(".Steps")
+    assert trace.check(ended=True) == []
+
+
 def _line_of(text: str) -> int:
     import trace_scenarios
 

@@ -36,7 +36,8 @@ HERE = os.path.dirname(__file__)
 
 # Modules of the tracer through which the program runs; all others only watch.
 ON_THE_WAY = frozenset(
-    os.path.join(HERE, name) for name in ("wrappers.py", "handles.py", "loops.py", "drive.py")
+    os.path.join(HERE, f"{name}.py")
+    for name in ("wrappers", "coroutines", "handles", "loops", "drive")
 )
 
 # Methods of sockets that are written in C: they are no calls of Python, but calls from it.

@@ -36,7 +36,6 @@ class Order:
         self.recorder = recorder
         self.how = how
         self.number = next(recorder.handles)
-        self.recurring = how == "fd"  # others run once
         self.ran = False
         self.cause: int | None = None  # seq of what makes it run, where that is known now
         self.fd: int | None = None
@@ -50,7 +49,7 @@ class Order:
             self.site: Site = passed.site
             self.merged: bool = passed.merged
             return
-        self.flow = (flow[0], None) if self.recurring else flow  # it outlives the request
+        self.flow = (flow[0], None) if how == "fd" else flow  # a handler outlives the request
         self.function = function
         self.receiver = getattr(function, "__self__", None)
         coroutine = recorder.table.coroutine_of(function)  # the one that it takes further

@@ -146,8 +146,13 @@ class _Summaries(dict[type, Callable[[Any], Any]]):
         return lambda value: kind.__name__  # its content is nobody's business
 
 
+def size_of(data: bytes | bytearray | memoryview) -> int:
+    """Return how many bytes these are."""
+    return data.nbytes if isinstance(data, memoryview) else len(data)
+
+
 def _size(data: bytes | bytearray | memoryview) -> str:
-    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    size = size_of(data)
     return "1 byte" if size == 1 else f"{size} bytes"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from .events import Event
 from .handles import Handle, Order, find
-from .names import At, Names, can_be_named, innermost, name_of, source_of
+from .names import At, Names, can_be_named, innermost, name_of, size_of, source_of
 from .probes import Place, Syscall, Table, Watch
 from .writer import NOBODY, RING_ENDED, Flow, Inside, Lane, Site, Writer
 
@@ -35,16 +35,6 @@ _ATTACH = Site("Tracer.attach", None, "loop", "attach")
 #: An open bracket: seq of its opener, what it stands in, its site, the receiver's name, and
 #: what is watched of the receiver, and was its state.
 Open = tuple[int, Inside, Site, str | None, Any, Watch | None, tuple[Any, ...] | None]
-
-
-class Sleep:
-    """Where a coroutine waits: how many segments it had, what it waits for, and for whom."""
-
-    segments = 0
-    asleep: int | None = None  # seq of its last yield
-    at: At | None = None
-    target: Any = None
-    flow = NOBODY
 
 
 class _Classes(dict[type, tuple[bool, Watch | None]]):
@@ -82,7 +72,6 @@ class Recorder(Writer):
         self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
         self._classes = _Classes(table)
         self._loops_seen: dict[int, weakref.ref[Any]] = {}  # a WeakSet takes as long as an event
-        self._sleeps: weakref.WeakKeyDictionary[Any, Sleep] = weakref.WeakKeyDictionary()
         self._open: set[str] = set()  # connections that have begun and not ended
         self._requests: dict[str, int] = {}
 
@@ -107,15 +96,17 @@ class Recorder(Writer):
         """Open the bracket of a call."""
         try:
             row = site.row
-            if row.opens is not None:
-                self._begin(lane, site, args, kwargs)
+            if row.opens == "conn":
+                self._begin_connection(lane, site.argument(row.socket, args, kwargs))
+            elif row.opens == "req":
+                self._begin_request(lane)
             data = self._arguments(site, args, kwargs) if row.args else None
-            return self._enter(lane, "call", site, args[0] if site.method else None, data)
+            return self.enter(lane, "call", site, args[0] if site.method else None, data)
         except Exception as error:
             self.failed(error)
             return None
 
-    def _enter(
+    def enter(
         self, lane: Lane, kind: str, site: Site, receiver: Any, data: dict[str, Any] | None,
         cause: int | None = None, link: int | None = None,
         fd: str | None = None, at: At | None = None,
@@ -144,15 +135,17 @@ class Recorder(Writer):
         if opened is None or opened[0] != lane.inside[0] or not self.on:
             return  # its opener stands in another process's trace, or the trace was stopped inside
         seq, lane.inside, site, obj, receiver, watch, before = opened
-        data: dict[str, Any] = {}
+        data: dict[str, Any] | None = None
         try:
             if error is not None:
-                data["error"] = self.names.error(error)
+                data = {"error": self.names.error(error)}
             elif value is not None:
+                data = {}
                 self.names.tell(data, "value", value)
             if watch is not None:
                 after = watch.state(receiver)
                 if after != before:
+                    data = data or {}
                     data["delta"] = watch, before, after  # to be written out by who looks at it
             self.emit(lane, kind, site, data, obj, seq)
         except Exception as failure:
@@ -176,20 +169,12 @@ class Recorder(Writer):
 
     # ---- connections and requests ----
 
-    def _begin(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        if site.row.opens == "conn":
-            self._begin_connection(lane, site.argument(site.row.socket, args, kwargs))
-        else:
-            self._begin_request(lane)
-
     def _begin_connection(self, lane: Lane, sock: Any, attached: bool = False) -> None:
         name = self.names.next("c")
         lane.flow = name, None
         self._open.add(name)
-        number = self.fd_number(sock)
-        self.names.fds.setdefault(number, name)  # it has one, if it was seen being accepted
+        # It has a name already, if it was seen being accepted.
+        self.names.fds.setdefault(self.fd_number(sock), name)
         data = {"attached": True} if attached else None
         self.emit(lane, "begin", _CONNECTION, data, fd=name)
 
@@ -253,16 +238,14 @@ class Recorder(Writer):
         order = Order(self, function, row.how, lane.flow, passed)
         data = order.told()
         fd = obj = link = None
-        if row.how == "callback":
+        if row.how in ("callback", "timer", "fd"):
             self._see_loop(args[0])
-        elif row.how == "fd":
-            self._see_loop(args[0])
+        if row.how == "fd":
             order.fd = self.fd_number(site.argument(row.fd, args, kwargs))
             fd = self.names.fd(order.fd, self.table.fd_role(args[0], order.fd, order.function))
             data["events"] = self.table.masks(site.argument(row.events, args, kwargs))
             data["recurring"] = True
         elif row.how == "timer":
-            self._see_loop(args[0])
             # On the clock's own word: what has passed since it was asked is no part of the plan.
             data["seconds"] = round(site.argument(row.when, args, kwargs) - lane.told, 6)
         elif row.how == "future":
@@ -352,7 +335,7 @@ class Recorder(Writer):
                 data["coroutine"] = order.coroutine
             if order.merged and site.row.args:
                 data |= self._arguments(site, (order.receiver, *args), {})
-            return self._enter(lane, "run", site, order.receiver, data, cause, order.link, fd)
+            return self.enter(lane, "run", site, order.receiver, data, cause, order.link, fd)
         except Exception as error:
             self.failed(error)
             return None
@@ -376,7 +359,7 @@ class Recorder(Writer):
     def dropped(self, lane: Lane, site: Site, loop: Any) -> None:
         """Write that a loop is closed: what still waits in it never runs."""
         for order in self.waiting(loop):
-            if not order.recurring:  # a handler has an end of its own, when it is removed
+            if order.how != "fd":  # a handler has an end of its own, when it is removed
                 self.cancelled(lane, site, order)
                 site.unwritten -= 1  # of one call, several events
 
@@ -428,11 +411,11 @@ class Recorder(Writer):
         sent = None
         if row.asked is not None and row.asked < len(args):
             sent = args[row.asked]
-            data["asked"] = _size(sent)
+            data["asked"] = sent if isinstance(sent, int) else size_of(sent)
         if error is not None:
             data["error"] = self.names.error(error)
         elif row.counts:
-            data["bytes"] = _size(value)
+            data["bytes"] = value if isinstance(value, int) else size_of(value)
             self.names.tell_head(data, value if isinstance(sent, int | None) else sent[:value])
         elif row.accepts:
             data["value"] = self._accepted(value[0])
@@ -476,53 +459,3 @@ class Recorder(Writer):
                 lane, "ready", _READY, data, cause=poll, link=link, fd=fd
             )
         lane.flow = NOBODY
-
-    # ---- coroutines ----
-
-    def sleep_of(self, coroutine: Any) -> Sleep:
-        """Return where a coroutine that has no probe sleeps."""
-        sleep = self._sleeps.get(coroutine)
-        if sleep is None:
-            sleep = self._sleeps[coroutine] = Sleep()
-        return sleep
-
-    def open_segment(
-        self, lane: Lane, site: Site, sleep: Sleep, receiver: Any = None
-    ) -> Open | None:
-        """Open the bracket of one segment of a coroutine: up to where it waits, or ends."""
-        if lane.muted:
-            return None
-        try:
-            sleep.segments += 1
-            if sleep.segments == 1:
-                return self._enter(lane, "call", site, receiver, {"segment": 1})
-            lane.flow = sleep.flow
-            data = {"segment": sleep.segments, "target": sleep.target}
-            return self._enter(
-                lane, "resume", site, receiver, data, None, sleep.asleep, None, sleep.at
-            )
-        except Exception as error:
-            self.failed(error)
-            return None
-
-    def suspend(
-        self, lane: Lane, opened: Open | None, sleep: Sleep, waits_for: Any, at: At | None
-    ) -> None:
-        """Close the bracket of a segment: the coroutine waits, at this place in its code."""
-        if opened is None or opened[0] != lane.inside[0] or not self.on:
-            return
-        seq, lane.inside, site, obj, _receiver, _watch, _before = opened
-        try:
-            sleep.flow = lane.flow
-            sleep.target, sleep.at = self.names.summary(waits_for), at
-            data = {"target": sleep.target}
-            sleep.asleep = self.emit(lane, "yield", site, data, obj, seq, at=at)
-        except Exception as error:
-            self.failed(error)
-
-
-def _size(data: Any) -> int:
-    """Return a number of bytes: of some that were asked for, or of these."""
-    if isinstance(data, int):
-        return data
-    return data.nbytes if isinstance(data, memoryview) else len(data)

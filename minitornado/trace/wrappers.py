@@ -8,17 +8,15 @@ bound method) finds a muted lane, and only calls the original.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from types import CoroutineType
-from types import coroutine as generator_as_coroutine
 from typing import Any
 
+from .coroutines import coroutine_wrapper, step_wrapper
 from .handles import Handle, Order, find
-from .names import At
 from .probes import Cancel, Custom, Poll, Probe, Receives, Resolve, Row, Schedule, Segments, Syscall
-from .recorder import Recorder, Sleep
+from .recorder import Recorder
 from .writer import Lane, Site
 
 Wrapper = Callable[..., Any]
@@ -30,7 +28,7 @@ def wrapper_of(recorder: Recorder, site: Site) -> Any:
     if isinstance(row, Custom):
         return row.factory(recorder, site)
     if isinstance(row, Probe) and row.coroutine:
-        return _coroutine(recorder, site)
+        return coroutine_wrapper(recorder, site)
     return _FACTORIES[type(row)](recorder, site)
 
 
@@ -109,7 +107,7 @@ def _cancel(recorder: Recorder, site: Site) -> Wrapper:
             order = recorder.handlers.get(recorder.fd_number(argument))
         else:
             order = find(row.find(argument))
-        if order is None or (order.ran and not order.recurring):  # it has come too late
+        if order is None or (order.ran and order.how != "fd"):  # it has come too late
             site.unwritten += 1
         else:
             recorder.cancelled(lane, site, order)
@@ -195,126 +193,6 @@ def _poll(recorder: Recorder, site: Site) -> Wrapper:
     return poll
 
 
-# ---- coroutines ----
-
-
-def _coroutine(recorder: Recorder, site: Site) -> Wrapper:
-    original = site.original
-
-    def make(*args: Any, **kwargs: Any) -> Any:
-        coroutine = original(*args, **kwargs)
-        if recorder.lanes.lane.muted:
-            return coroutine
-        traced: Any = segments(recorder, site, coroutine, args[0] if site.method else None)
-        traced.__name__, traced.__qualname__ = coroutine.__name__, coroutine.__qualname__
-        return traced
-
-    return make
-
-
-async def segments(recorder: Recorder, site: Site, coroutine: Any, receiver: Any) -> Any:
-    """Run a coroutine as it is, with a bracket around each of its segments."""
-    return await _drive(recorder, site, coroutine, receiver)
-
-
-_SEGMENTS = segments.__code__
-
-
-@generator_as_coroutine
-def _drive(
-    recorder: Recorder, site: Site, coroutine: Any, receiver: Any
-) -> Generator[Any, Any, Any]:
-    sleep = Sleep()
-    send = step = coroutine.send
-    value: Any = None
-    while True:
-        lane = recorder.lanes.lane
-        flow = lane.flow
-        opened = recorder.open_segment(lane, site, sleep, receiver)
-        inner = coroutine.cr_await
-        try:
-            waits_for = step(value)
-        except StopIteration as stop:
-            recorder.close(lane, opened, "return", stop.value)
-            recorder.ended(lane, site, flow)
-            return stop.value
-        except BaseException as error:
-            recorder.close(lane, opened, "raise", error=error)
-            recorder.ended(lane, site, flow)
-            raise
-        # What the Runner does next, it does for whom the coroutine works.
-        recorder.suspend(lane, opened, sleep, waits_for, place_of(coroutine))
-        if step is not send and inner is not None and coroutine.cr_await is inner:
-            passed_over(site)
-        try:
-            value = yield waits_for
-            step = send
-        except BaseException as error:
-            if coroutine.cr_frame is None:  # the garbage collector has been there before us
-                raise
-            value, step = error, coroutine.throw
-
-
-def passed_over(site: Site) -> None:
-    """An exception went through a coroutine to the one that it awaits, and stayed there.
-
-    Python gives it to the inner one directly.  The outer one was no more than passed over:
-    a segment of it in the trace, and no call of it by Python.
-    """
-    site.unwritten -= 1
-
-
-def _segments(recorder: Recorder, site: Site) -> Wrapper:
-    original, coroutine_of = site.original, site.row.coroutine
-
-    def step(*args: Any, **kwargs: Any) -> Any:
-        lane = recorder.lanes.lane
-        if lane.muted:
-            return original(*args, **kwargs)
-        site.unwritten += 1  # the event is the coroutine's
-        coroutine = coroutine_of(args[0])
-        if getattr(coroutine, "cr_code", None) is _SEGMENTS:
-            return original(*args, **kwargs)  # it has a probe, which brackets its segments
-        plain, sleep = recorder.coroutine_site(coroutine), recorder.sleep_of(coroutine)
-        flow = lane.flow
-        opened = recorder.open_segment(lane, plain, sleep)
-        inner = getattr(coroutine, "cr_await", None)
-        try:
-            waits_for = original(*args, **kwargs)
-        except StopIteration as stop:
-            recorder.close(lane, opened, "return", stop.value)
-            lane.flow = flow
-            raise
-        except BaseException as error:
-            recorder.close(lane, opened, "raise", error=error)
-            lane.flow = flow
-            # Our frame in the place of the original's: Runner.run cuts two off the traceback.
-            frames = error.__traceback__
-            if frames is not None and frames.tb_next is not None:
-                error.__traceback__ = frames.tb_next.tb_next
-            raise
-        recorder.suspend(lane, opened, sleep, waits_for, place_of(coroutine))
-        if inner is not None and coroutine.cr_await is inner and _has_failed(recorder, args[1]):
-            passed_over(plain)
-        return waits_for
-
-    return step
-
-
-def _has_failed(recorder: Recorder, future: Any) -> bool:
-    """Tell whether a Future that is done has an exception."""
-    return future is not None and bool(recorder.guard(future.exception))
-
-
-def place_of(coroutine: Any) -> At | None:
-    """Return where a coroutine waits: the innermost one's place that has no brackets of its own."""
-    frame = None if isinstance(coroutine, CoroutineType) else coroutine.gi_frame
-    while isinstance(coroutine, CoroutineType) and coroutine.cr_code is not _SEGMENTS:
-        frame = coroutine.cr_frame
-        coroutine = coroutine.cr_await
-    return None if frame is None else (frame.f_code, frame.f_lasti)
-
-
 # ---- the application ----
 
 
@@ -358,7 +236,7 @@ def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:
     probe = Probe(row.path, step=row.step)
     site = Site(known.name, known.mod, "app", row.step, known.src, probe, function)
     is_coroutine = inspect.iscoroutinefunction(function)
-    return _coroutine(recorder, site) if is_coroutine else _bracket(recorder, site)
+    return coroutine_wrapper(recorder, site) if is_coroutine else _bracket(recorder, site)
 
 
 _FACTORIES: dict[type[Row], Callable[[Recorder, Site], Any]] = {
@@ -368,6 +246,6 @@ _FACTORIES: dict[type[Row], Callable[[Recorder, Site], Any]] = {
     Resolve: _resolve,
     Syscall: _syscall,
     Poll: _poll,
-    Segments: _segments,
+    Segments: step_wrapper,
     Receives: _Received,
 }

@@ -14,8 +14,8 @@ trace, and makes `Trace.check` fail.
 from __future__ import annotations
 
 import itertools
-import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from .events import Event, Trace
-from .names import At, printable
+from .names import At, printable, source_of
 
 # With a ring: of connections that have ended, how many are kept beside those that live.
 RING_ENDED = 100
@@ -65,12 +65,10 @@ class Site:
     ) -> tuple[Any, ...]:
         """Return `args` with another value for the parameter `name`; it may go into `kwargs`."""
         at = self.positions[name]
-        if at >= len(args):
-            kwargs[name] = value
-            return args
-        changed = [*args]
-        changed[at] = value
-        return tuple(changed)
+        if at < len(args):
+            return (*args[:at], value, *args[at + 1 :])
+        kwargs[name] = value
+        return args
 
 
 _FORK = Site("fork", None, "kernel", "fork")
@@ -240,14 +238,9 @@ class Writer:
 
     def failed(self, error: BaseException) -> None:
         """Note an error of the tracer's own; the program goes on."""
-        traceback = error.__traceback__
-        while traceback is not None and traceback.tb_next is not None:
-            traceback = traceback.tb_next
-        where = ""
-        if traceback is not None:
-            file = os.path.basename(traceback.tb_frame.f_code.co_filename)
-            where = f" at {file}:{traceback.tb_lineno}"
-        self.note("tracer-error", f"{type(error).__name__}{where}: {error}")
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        where = source_of(frame.f_code, line)
+        self.note("tracer-error", f"{type(error).__name__} at {where}: {error}")
 
     def note(self, name: str, text: str) -> None:
         """Write a remark of the tracer's own."""
