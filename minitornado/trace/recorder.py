@@ -268,6 +268,8 @@ class Recorder(Writer):
 
     def kept(self, lane: Lane, function: Any, opened: Open) -> Handle:
         """Return the Handle for a callable that is kept by whom the bracket `opened` is about."""
+        if isinstance(function, Handle):
+            function = function.order.function
         order = Order(self, function, "stored", lane.flow)
         order.link = opened[0]
         return Handle(order)
@@ -386,16 +388,17 @@ class Recorder(Writer):
 
     def syscall_fd(
         self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> int | None:
-        """Return the number of the fd that a system call is about; None if it is not traced."""
+    ) -> int:
+        """Return the number of the fd that a system call is about; -1 if it is not to be written.
+
+        Outside of all brackets it is somebody else's: a test's client in the same process.
+        """
         row: Syscall = site.row
         if row.fd is not None:
             number = self.fd_number(site.argument(row.fd, args, kwargs))
-        elif lane.inside[1]:
-            number = args[0].fileno()
-        else:  # outside of all brackets it is somebody else's: a test's client in this process
-            return None
-        return None if number < 0 or (row.known and number not in self.names.fds) else number
+        else:
+            number = args[0].fileno() if lane.inside[1] else -1
+        return -1 if row.known and number not in self.names.fds else number
 
     def syscall(
         self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any],

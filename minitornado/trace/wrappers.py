@@ -155,8 +155,8 @@ def _syscall(recorder: Recorder, site: Site) -> Wrapper:
         lane = recorder.lanes.lane
         if lane.muted:
             return original(*args, **kwargs)
-        number = recorder.guard(recorder.syscall_fd, lane, site, args, kwargs)
-        if number is None:
+        number = recorder.syscall_fd(lane, site, args, kwargs)
+        if number < 0:
             site.unwritten += 1
             return original(*args, **kwargs)
         fd = names.fd(number, "out")
