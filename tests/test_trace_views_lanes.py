@@ -239,3 +239,13 @@ def test_numbers_of_a_long_trace_stand_between_the_turn_and_the_kernels_box() ->
     assert turns and numbers
     assert max(turns) <= min(numbers) - 6.4 * 5
     assert max(numbers) < lanes_svg.LEFT - (len("send 131,072 B") * lanes_svg.CHAR / 2 + 7)
+
+
+def test_what_lacks_its_bracket_is_not_said_to_be_called_by_the_loop() -> None:
+    trace = recorded("get")[0]
+    handler = next(event for event in trace if event.name.endswith("_handle_events"))
+    lost = Trace(event for event in trace if event.seq > handler.seq)
+    recv = next(row for row in Lanes(lost).rows if row.event.name == "recv")
+    assert recv.event.parent is not None and recv.caller is None
+    calls = [row for row in Lanes(lost).rows if row.event.kind == "call"]
+    assert all(row.caller != LOOP or lost.get(row.event.parent) for row in calls)

@@ -8,6 +8,7 @@ buffers are those that the stream had; a diff of a trace with itself is empty.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from trace_scenarios import traced
 from minitornado.classroom.show import render
 from minitornado.trace import Trace, views
 from minitornado.trace.events import Event
+from minitornado.trace.export import FORMATS
 from minitornado.trace.views import Buffers, Diff, Story, Tree, Turns, View, Why
 from minitornado.trace.views.words import watched
 
@@ -265,6 +267,22 @@ def test_what_one_has_and_the_other_lacks_stands_alone() -> None:
     text = diff.text(100)
     assert re.search(r"^ +> +\d+ server +data-received", text, re.M)
     assert text.splitlines()[0].split() == ["GET", "POST"]
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_of_a_trace_with_holes_every_view_and_export_shows_the_rest(every: int) -> None:
+    trace = Trace(event for event in recorded("boom")[0] if event.seq % every)
+    for view in VIEWS.values():
+        assert view(trace).text()
+    for event in trace:
+        told = Why(trace, event.seq).text()
+        begins = next((at for at in (event, *trace.ancestors(event)) if at.cause), event)
+        if begins.cause is not None and trace.get(begins.cause) is None:
+            assert told.splitlines()[-1].strip() == "What led to it is not in this trace."
+    for export in FORMATS.values():
+        told = json.dumps(export(trace))
+        assert told.count('"name": "recv"') == len(trace.filter(name="recv"))
+    assert "no longer in the trace" in trace.page()
 
 
 def test_a_console_of_twenty_columns_gets_something() -> None:

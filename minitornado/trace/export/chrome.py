@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..events import Event, Trace
+from .edges import edges
 
-EDGES = {"cause": "flow.cause", "link": "flow.origin"}
+CATEGORIES = {"cause": "flow.cause", "link": "flow.origin"}
 
 
 def chrome(trace: Trace, logical: bool = True) -> dict[str, Any]:
@@ -82,15 +83,12 @@ def _slice(event: Event, times: _Times, tid: int) -> dict[str, Any]:
 def _arrows(
     event: Event, trace: Trace, times: _Times, lanes: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    for edge, category in EDGES.items():
-        seq = getattr(event, edge)
-        if trace.get(seq) is None or (edge == "link" and event.link == event.cause):
+    for edge, source in edges(event, trace):
+        if edge == "link" and event.link == event.cause:
             continue
-        # Who waits has asked for being resumed, at the end of its slice.  The arrow begins where
-        # that slice does: any later, Perfetto takes the last slice that has begun by then.
-        source = trace.opener(trace[seq])
-        # Perfetto draws no arrow whose id is a text that isn't a number.
+        # The arrow begins where the slice does: any later, Perfetto takes the last slice that
+        # has begun by then.  And it draws none whose id is a text that isn't a number.
         number = 2 * event.seq + (edge == "link")
-        common = {"cat": category, "name": edge, "id": number, "pid": 1}
+        common = {"cat": CATEGORIES[edge], "name": edge, "id": number, "pid": 1}
         yield {"ph": "s", "tid": lanes[source.lane], "ts": times.at(source), **common}
         yield {"ph": "f", "bp": "e", "tid": lanes[event.lane], "ts": times.at(event), **common}

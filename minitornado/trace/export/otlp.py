@@ -13,6 +13,7 @@ import hashlib
 from typing import Any
 
 from ..events import Event, Trace
+from .edges import edges
 
 SCOPE = "minitornado.trace"
 INTERNAL = 1  # SpanKind
@@ -46,15 +47,13 @@ def _span(event: Event, trace: Trace, trace_id: str, epoch: int) -> dict[str, An
     parent = trace.get(event.parent)
     if parent is not None:
         span["parentSpanId"] = _span_id(parent)
-    links = [(edge, trace.get(getattr(event, edge))) for edge in ("cause", "link")]
     span["links"] = [
         {
             "traceId": trace_id,
-            "spanId": _span_id(trace.opener(source)),
+            "spanId": _span_id(source),
             "attributes": [_attribute("minitornado.edge", edge)],
         }
-        for edge, source in links
-        if source is not None
+        for edge, source in edges(event, trace)
     ]
     if closer is not None and closer.kind == "raise":
         span["status"] = {"code": ERROR, "message": str(closer.data.get("error"))}

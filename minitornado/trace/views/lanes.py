@@ -165,17 +165,22 @@ def _matters(schedule: Event, facts: Facts) -> bool:
 
 
 def _row(event: Event, chosen: Trace, at: dict[int, int], facts: Facts) -> Row:
-    lane = lane_of(event)
-    around = next((bracket for bracket in chosen.ancestors(event) if bracket.seq in at), None)
-    if around is not None:
-        caller: int | None = lane_of(around)
-    else:
-        # The loop calls what stands at the bottom of a stack, and it is the loop that polls.
-        caller = LOOP if event.kind in ("run", "resume", "poll", "call") and event.turn else None
-    if caller == lane:
-        caller = None
-    asked = _asker(event, chosen, at)
-    return Row(event, lane, _label(event, chosen), caller, asked, _note(event, facts))
+    lane, caller = lane_of(event), _caller(event, chosen, at)
+    return Row(
+        event, lane, _label(event, chosen), None if caller == lane else caller,
+        _asker(event, chosen, at), _note(event, facts),
+    )  # fmt: skip
+
+
+def _caller(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
+    """Return the lane that an event was called from; None if nobody knows, or nobody called."""
+    bottom = event
+    for bottom in chosen.ancestors(event):
+        if bottom.seq in at:
+            return lane_of(bottom)
+    # The loop calls what stands at the bottom of a stack, and it is the loop that polls.
+    by_loop = event.kind in ("run", "resume", "poll", "call") and event.turn > 0
+    return LOOP if by_loop and bottom.parent is None else None
 
 
 def _note(event: Event, facts: Facts) -> str:

@@ -48,7 +48,8 @@ class Why(View):
     def __init__(self, trace: Trace, seq: int, frames: int = 8) -> None:
         self.trace = trace
         self._frames = frames
-        self.joints = list(_joints(trace, trace.opener(trace[seq])))
+        event = trace[seq]
+        self.joints = list(_joints(trace, trace.get(event.of) or event))
 
     def body(self, width: int) -> Iterable[RenderableType]:
         for at, joint in enumerate(self.joints):
@@ -58,7 +59,10 @@ class Why(View):
             yield from self._stack_lines(joint, width)
             if joint.asked is not None:
                 yield from _asked_lines(joint.asked, self.trace, width)
-        if self.joints and self.joints[-1].event.kind != "poll":
+        bottom = (self.joints[-1].event, *self.joints[-1].stack)[-1]
+        if bottom.cause is not None or bottom.parent is not None:
+            yield line((f"{'':{_LEFT}}What led to it is not in this trace.", f"italic {GREY}"))
+        elif bottom.kind != "poll":
             yield line((f"{'':{_LEFT}}The program did this itself.", f"italic {GREY}"))
 
     def _stack_lines(self, joint: Joint, width: int) -> Iterator[Text]:
