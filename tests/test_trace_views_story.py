@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from rich.console import Console
+from tls import Certificates
+from trace_programs import tls
 from trace_scenarios import (
     DELEGATE,
     OK,
@@ -37,9 +39,11 @@ from minitornado import gen, http1connection, httpserver
 from minitornado.concurrent import Future
 from minitornado.httputil import HTTPHeaders, HTTPServerRequest
 from minitornado.ioloop import IOLoop
-from minitornado.trace import Trace
+from minitornado.trace import Trace, tracing
 from minitornado.trace.drive import Driven
 from minitornado.trace.events import Event
+from minitornado.trace.probes import Syscall
+from minitornado.trace.tables import MINITORNADO
 from minitornado.trace.views import Story, View
 from minitornado.trace.views.facts import Facts
 from minitornado.trace.views.sentences import RULES
@@ -406,6 +410,26 @@ def test_what_another_thread_asks_for_is_under_its_name() -> None:
     assert text.count("before the loop") == 1
 
 
+def test_what_openssl_does_is_told_as_its_own(certificates: Certificates) -> None:
+    with tracing() as trace:
+        tls(certificates.server_context(), certificates.client_context())
+    said = [re.sub(r"\d+ bytes", "n bytes", step.sentence) for step in trace.story(conn="c1")]
+    wanted = [
+        "The TLS handshake on c1 waits for the client (SSLWantReadError).",
+        "The TLS handshake on c1 is done.",
+        "ssl_read: n bytes of c1 come from OpenSSL.",
+        "ssl_read: nothing from c1 yet. OpenSSL says so (SSLWantReadError) instead of waiting.",
+        "ssl_write: OpenSSL takes n bytes for c1, all that it was given.",
+    ]
+    assert sorted(map(said.index, wanted)) == list(map(said.index, wanted))
+    assert not [sentence for sentence in said if "ENOENT" in sentence or "recv" in sentence]
+    counts = trace.counts(conn="c1").text()
+    assert "ssl_write" in counts and "recv" not in counts
+    assert "What OpenSSL asks of the kernel is not seen." in counts
+    labels = [row.label for row in trace.lanes(conn="c1").rows]
+    assert "handshake WantRead" in labels and max(map(len, labels)) < 22
+
+
 # ---- length ----
 
 
@@ -564,7 +588,8 @@ def functions_of_the_stack() -> Iterator[str]:
 
 
 def test_every_rule_speaks_of_functions_that_exist() -> None:
-    syscalls = {"accept", "recv", "recv_into", "send", "epoll_ctl"}
+    syscalls = {row.name for row in MINITORNADO.rows if isinstance(row, Syscall)}
+    assert {"accept", "recv", "send", "ssl_read", "epoll_ctl"} <= syscalls
     known = set(functions_of_the_stack()) | syscalls
     qualified = [name for rule in RULES for name in rule.names if "." in name]
     for name in qualified:
@@ -574,10 +599,11 @@ def test_every_rule_speaks_of_functions_that_exist() -> None:
         assert set(rule.names) - set(qualified) <= known, rule
 
 
-def test_every_rule_has_something_to_say_in_some_scenario() -> None:
+def test_every_rule_has_something_to_say_in_some_scenario(certificates: Certificates) -> None:
     used: set[int] = set()
-    for name in NAMES:
-        trace = recorded(name)[0]
+    with tracing() as over_tls:
+        tls(certificates.server_context(), certificates.client_context())
+    for trace in (over_tls, *(recorded(name)[0] for name in NAMES)):
         facts = Facts(trace)
         for event in trace:
             used |= {at for at, rule in enumerate(RULES) if rule.sentence(event, facts)}

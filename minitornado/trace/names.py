@@ -106,7 +106,9 @@ class Names:
 
     def error(self, error: BaseException) -> str:
         """Return the name of an exception: of its errno, or of its class."""
-        number = error.errno if isinstance(error, OSError) else None
+        # Of OpenSSL's errors, and of the resolver's, the number is none of errno's.
+        plain = type(error).__module__ == "builtins"
+        number = error.errno if plain and isinstance(error, OSError) else None
         return errno.errorcode.get(number or 0, type(error).__name__)
 
 

@@ -13,6 +13,7 @@ from . import select, words
 from .view import GREY, View, line
 
 SYSCALLS = ("epoll_ctl", "accept", "recv", "send")
+TLS = ("ssl_do_handshake", "ssl_read", "ssl_write")  # OpenSSL's, which does the system calls
 
 
 @dataclass
@@ -33,23 +34,28 @@ class Counts(View):
 
     def __init__(self, trace: Trace, conn: str | None = None, req: str | None = None) -> None:
         events = select.about(trace, conn, req)
-        self.rows = {name: Count(name) for name in ("turns", "polls", *SYSCALLS)}
+        self.rows = {name: Count(name) for name in ("turns", "polls", *SYSCALLS, *TLS)}
         self.rows["turns"].number = len({words.when(event) for event in events if event.turn})
         for event in _between(events, trace):
             _add(self.rows["polls"], event)
         for event in events:
-            if event.kind == "syscall" and event.name in SYSCALLS:
+            if event.kind == "syscall" and event.name in self.rows:
                 _add(self.rows[event.name], event)
 
     def __getitem__(self, name: str) -> int:
         return self.rows[name].number
 
     def body(self, width: int) -> Iterable[RenderableType]:
+        tls = any(self[name] for name in TLS)
         for row in self.rows.values():
+            if row.number == 0 and (tls or row.name in TLS):
+                continue
             name = words.singular(row.name) if row.number == 1 else row.name
             details = ", ".join(f"{count:,} {how}" for how, count in sorted(row.details.items()))
-            name = f"{name:10}" if details else name
+            name = f"{name:{18 if tls else 10}}" if details else name
             yield line((f"{row.number:4,} ", "bold"), name, (details, GREY))
+        if tls:
+            yield line(("     What OpenSSL asks of the kernel is not seen.", GREY))
 
 
 def _between(events: list[Event], trace: Trace) -> list[Event]:

@@ -215,6 +215,8 @@ def _label(event: Event, chosen: Trace) -> str:
     name = words.short(event.name)
     if event.kind == "syscall":
         said = data.get("op") or words.outcome(data).partition(" of ")[0]
+        name = name.removeprefix("ssl_do_")
+        said = said.removeprefix("SSL").removesuffix("Error")
         return f"{name} {said}".rstrip() if event.fd != event.data.get("value") else name
     if event.kind == "schedule":
         return f"{name} {event.fd}" if event.fd else name

@@ -108,7 +108,8 @@ def _half(row: Row) -> float:
 
 
 def _row(row: Row, at: int) -> Iterator[str]:
-    x, y, half = _x(row.lane), _y(at), _half(row)
+    y, half = _y(at), _half(row)
+    x = max(_x(row.lane), LEFT - 60 + half)  # right of the number, however long the label is
     if row.caller is not None:
         start = _x(row.caller)
         side = 1 if x > start else -1

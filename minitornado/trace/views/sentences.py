@@ -48,6 +48,10 @@ def sentence(event: Event, facts: Facts) -> tuple[int, str]:
 # ---- the kernel ----
 
 
+# What is not there yet, spelled as an error.
+_NOT_NOW = ("EAGAIN", "SSLWantReadError", "SSLWantWriteError")
+
+
 def _poll(event: Event, facts: Facts) -> str | None:
     found = " and ".join(words.label(ready) for ready in facts.effects(event))
     wait = event.data.get("wait")
@@ -69,35 +73,47 @@ def _accept(event: Event, facts: Facts) -> str | None:
     return f"accept: the kernel hands over a new connection, called {event.data['value']} here."
 
 
-def _failed(event: Event, facts: Facts) -> str | None:
+def _handshake(event: Event, facts: Facts) -> str | None:
     error = event.data.get("error")
-    if event.fd != event.conn or error in (None, "EAGAIN"):
+    if event.fd != event.conn:
         return None
-    what = "send to" if event.name == "send" else "recv from"
-    return f"{what} {event.fd} fails: {error}."
+    if error in _NOT_NOW:
+        return f"The TLS handshake on {event.fd} waits for the client ({error})."
+    return f"The TLS handshake on {event.fd} " + (f"fails: {error}." if error else "is done.")
 
 
 def _recv(event: Event, facts: Facts) -> str | None:
-    data, fd = event.data, event.fd
+    data, fd, name, whom = event.data, event.fd, event.name, _whom(event)
+    error = data.get("error")
     if fd != event.conn:
         return None
-    if data.get("error") is not None:
-        return f"recv: nothing from {fd} yet. The kernel says so (EAGAIN) instead of waiting."
+    if error in _NOT_NOW:
+        who = whom[0].upper() + whom[1:]
+        return f"{name}: nothing from {fd} yet. {who} says so ({error}) instead of waiting."
+    if error is not None:
+        return f"{name} from {fd} fails: {error}."
     if data.get("bytes") == 0:
-        return f"recv: no bytes, which means that the client will send nothing more on {fd}."
-    return f"recv: {words.size(data.get('bytes'))} of {fd} come from the kernel."
+        return f"{name}: no bytes, which means that the client will send nothing more on {fd}."
+    return f"{name}: {words.size(data.get('bytes'))} of {fd} come from {whom}."
 
 
 def _send(event: Event, facts: Facts) -> str | None:
-    data, fd = event.data, event.fd
+    data, fd, name, whom = event.data, event.fd, event.name, _whom(event)
+    error = data.get("error")
     if fd != event.conn:
         return None
-    if data.get("error") is not None:
-        return f"send: the kernel has no room for more bytes to {fd} now (EAGAIN)."
+    if error in _NOT_NOW:
+        return f"{name}: {whom} has no room for more bytes to {fd} now ({error})."
+    if error is not None:
+        return f"{name} to {fd} fails: {error}."
     sent, asked = data.get("bytes"), data.get("asked")
     if asked is not None and sent != asked:
-        return f"send: the kernel takes {words.size(sent)} of {asked:,} for {fd}; the rest waits."
-    return f"send: the kernel takes {words.size(sent)} for {fd}, all that it was given."
+        return f"{name}: {whom} takes {words.size(sent)} of {asked:,} for {fd}; the rest waits."
+    return f"{name}: {whom} takes {words.size(sent)} for {fd}, all that it was given."
+
+
+def _whom(event: Event) -> str:
+    return "OpenSSL" if event.name.startswith("ssl_") else "the kernel"
 
 
 def _epoll_ctl(event: Event, facts: Facts) -> str | None:
@@ -255,9 +271,9 @@ RULES = (
     Rule(1, "poll", (), _poll),
     Rule(2, "ready", (), _due),
     Rule(1, "syscall", ("accept",), _accept),
-    Rule(1, "syscall", ("recv", "recv_into", "send"), _failed),
-    Rule(1, "syscall", ("recv", "recv_into"), _recv),
-    Rule(1, "syscall", ("send",), _send),
+    Rule(1, "syscall", ("ssl_do_handshake",), _handshake),
+    Rule(1, "syscall", ("recv", "ssl_read"), _recv),
+    Rule(1, "syscall", ("send", "ssl_write"), _send),
     Rule(2, "syscall", ("epoll_ctl",), _epoll_ctl),
     Rule(2, "run", (), _run),
     Rule(1, "schedule", ("add_handler",), _watch),
