@@ -10,8 +10,10 @@ names what it leaves out.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from ..events import Event, Trace
 from . import words
@@ -195,13 +197,19 @@ def changing(fill: Fill, name: str, event: Event, trace: Trace) -> tuple[Event, 
     for bracket in trace.ancestors(event):
         change = _change(bracket, fill, name, trace)
         if change is not None and change[1] != now:
-            later = (
-                found
-                for inner in trace.inside(bracket)
-                if inner.seq > event.seq and (found := _change(inner, fill, name, trace))
-            )
-            return None if next(later, (None,))[0] == now is not None else (bracket, change[1])
+            later = (_change(inner, fill, name, trace) for inner in _later(event, bracket, trace))
+            found = next((found for found in later if found is not None), None)
+            return None if found is not None and found[0] == now else (bracket, change[1])
     return None
+
+
+def _later(event: Event, bracket: Event, trace: Trace) -> Iterator[Event]:
+    """Yield what comes after an event up to the end of a bracket around it."""
+    events, end = trace.whole.events, trace.closer(bracket)
+    for at in range(bisect(events, event.seq, key=attrgetter("seq")), len(events)):
+        if end is not None and events[at].seq > end.seq:
+            return
+        yield events[at]
 
 
 def _change(bracket: Event, fill: Fill, name: str, trace: Trace) -> tuple[int, int] | None:
