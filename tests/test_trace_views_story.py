@@ -407,7 +407,7 @@ def test_a_timeout_that_never_came_due_is_not_told() -> None:
 def test_what_another_thread_asks_for_is_under_its_name() -> None:
     text = told("thread").text(80)
     assert re.search(r"^ +thread-1\n.*add_callback queues answered_here", text, re.M)
-    assert text.count("before the loop") == 1
+    assert text.count("before the first poll") == 1
 
 
 def test_what_openssl_does_is_told_as_its_own(certificates: Certificates) -> None:

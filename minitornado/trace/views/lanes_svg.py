@@ -80,7 +80,9 @@ def _band(band: Band, at: int, width: float) -> Iterator[str]:
             f'<rect x="0" y="{top:g}" width="{width:g}" height="{bottom - top:g}" '
             f'fill="{GREY}" fill-opacity="0.10"/>'
         )
-    title = band.when.removesuffix(" the loop")
+    title, _, loop = band.when.replace(" the first poll", "").partition(" of ")
+    if loop:
+        title = f"{loop.removesuffix('.loop')} {title}"
     small = ' font-size="10.5"' if len(title) > 7 else ""  # "turn 100": the numbers come soon
     yield _text(10, top + 16, title, GREY, 'font-weight="bold"' + small)
     if band.how and band.last > band.first:

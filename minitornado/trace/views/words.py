@@ -108,10 +108,13 @@ def when(event: Event) -> str:
 
     >>> when(Event(1, "call", "f", turn=2)), when(Event(1, "call", "f", lane="thread-1"))
     ('turn 2', 'thread-1')
+    >>> when(Event(1, "call", "f", lane="p1.loop"))
+    'before the first poll of p1.loop'
     """
-    if event.turn:
-        return f"turn {event.turn}" + ("" if event.lane == "loop" else f" of {event.lane}")
-    return "before the loop" if event.lane in ("loop", "main") else event.lane
+    if "loop" not in event.lane:
+        return event.lane
+    turn = f"turn {event.turn}" if event.turn else "before the first poll"
+    return turn if event.lane == "loop" else f"{turn} of {event.lane}"
 
 
 def label(event: Event) -> str:
