@@ -226,9 +226,10 @@ def _end(event: Event, facts: Facts) -> str | None:
     if event.name == "connection":
         return f"The connection {event.conn} is over."
     before = facts.before(event)
-    if before is None or before.kind != "return":
+    stays = before.data.get("value") if before and before.step == "read-request" else None
+    if stays is None:
         return None  # it may never have begun: the adapter was there before the first byte
-    if before.data.get("value") is True:
+    if stays:
         return f"The answer to {event.req} is complete. The connection stays open for the next."
     return f"The exchange {event.req} is over, and no other will follow on this connection."
 
