@@ -109,6 +109,8 @@ def test_why_says_who_asked_and_in_which_function() -> None:
 
 def test_who_asked_is_not_told_again_where_it_is_why_now_too() -> None:
     told = Why(recorded("later")[0], max(e.seq for e in recorded("later")[0] if e.name == "send"))
+    asked = [line for line in told.text(100).splitlines() if "asked for by" in line]
+    assert all(one != other for one, other in itertools.pairwise(asked))
     due = told.text(100).partition("a timeout is due")[2].splitlines()
     assert [line.split("  ")[0] for line in due[1:3]] == ["because", "loop"]
     assert all(joint.asked is None or joint.asked.kind != "ready" for joint in told.joints)

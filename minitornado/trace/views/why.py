@@ -52,13 +52,15 @@ class Why(View):
         self.joints = list(_joints(trace, trace.get(event.of) or event))
 
     def body(self, width: int) -> Iterable[RenderableType]:
-        for at, joint in enumerate(self.joints):
-            if at:
+        before: Joint | None = None
+        for joint in self.joints:
+            if before is not None:
                 yield line(("because", f"bold {WHY}"))
             yield _first_line(joint.event, width)
             yield from self._stack_lines(joint, width)
-            if joint.asked is not None:
+            if joint.asked is not None and (before is None or joint.asked is not before.asked):
                 yield from _asked_lines(joint.asked, self.trace, width)
+            before = joint
         bottom = (self.joints[-1].event, *self.joints[-1].stack)[-1]
         if bottom.cause is not None or bottom.parent is not None:
             yield line((f"{'':{_LEFT}}What led to it is not in this trace.", f"italic {GREY}"))
