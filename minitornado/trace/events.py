@@ -189,8 +189,9 @@ class Trace(Looks):
         #: What a tracer has written, as tuples, since it `began`: `events` makes Events of them.
         self.fresh: deque[tuple[Any, ...]] = deque()
         self.began = 0
+        self.sink: Callable[[Event], object] | None = None  # called with each, when it is an Event
         self._lock = threading.RLock()
-        self._worker = 0  # the thread that has the lock, and is at work
+        self._at_work = False  # somebody has the lock, and is at work
         self.meta: dict[str, Any] = {} if meta is None else meta
         self.sources: dict[str, str] = {} if whole is None else whole.sources
         self.whole: Trace = self if whole is None else whole
@@ -206,16 +207,18 @@ class Trace(Looks):
     @property
     def events(self) -> list[Event]:
         """The events, in the order of `seq`."""
-        return self._up_to_date()._events
+        return self.up_to_date()._events
 
-    def _up_to_date(self) -> Trace:
+    def up_to_date(self) -> Trace:
         """Make Events of what was written since somebody looked; return the trace."""
         if self.fresh:
-            with self._at_work() as free:
+            with self._work() as free:
                 while free and self.fresh:
                     event = Event.recorded(self.fresh.popleft(), self.began)
                     _put(self._events, event)
                     self._index(event)
+                    if self.sink is not None:
+                        self.sink(event)
         return self
 
     def _index(self, event: Event) -> None:
@@ -228,27 +231,23 @@ class Trace(Looks):
             _put(self._children.setdefault(event.parent, []), event)
 
     @contextmanager
-    def _at_work(self) -> Iterator[bool]:
-        """Keep other threads out; False for who has interrupted this thread at this work.
+    def _work(self) -> Iterator[bool]:
+        """Keep other threads out; False for who is inside of this work, or has interrupted it.
 
-        Several threads may look at once, and a signal handler may look at what the code that
-        it has interrupted is about to change.  It would wait for itself for ever if the lock
-        were no RLock, and spoil what is half done if it went on; so it takes what is there.
+        Several threads may look at once, the sink may look as well, and a signal handler at what
+        the code that it has interrupted is about to change.  It would wait for itself for ever if
+        the lock were no RLock, and spoil what is half done if it went on; so it takes what is
+        there.  What it writes is for whoever is at work.
         """
         with self._lock:
-            if self._worker:
+            if self._at_work:
                 yield False
                 return
-            self._worker = threading.get_ident()
+            self._at_work = True
             try:
                 yield True
             finally:
-                self._worker = 0
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the caller has interrupted this thread's own look: it would not see all."""
-        return self._worker == threading.get_ident()
+                self._at_work = False
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)
@@ -258,21 +257,21 @@ class Trace(Looks):
 
     def __getitem__(self, seq: int) -> Event:
         """Return the event number `seq` of the whole trace; KeyError if it isn't there."""
-        return self.whole._up_to_date()._by_seq[seq]
+        return self.whole.up_to_date()._by_seq[seq]
 
     def get(self, seq: int | None) -> Event | None:
         """Return the event number `seq` of the whole trace, or None."""
-        return None if seq is None else self.whole._up_to_date()._by_seq.get(seq)
+        return None if seq is None else self.whole.up_to_date()._by_seq.get(seq)
 
     def __contains__(self, seq: object) -> bool:
         """Tell whether the event number `seq` is in this selection."""
-        return seq in self._up_to_date()._by_seq
+        return seq in self.up_to_date()._by_seq
 
     # ---- brackets and edges ----
 
     def closer(self, opener: Event) -> Event | None:
         """Return the event that closed the bracket; None if it is open, or `opener` opens none."""
-        return self.whole._up_to_date()._closers.get(opener.seq)
+        return self.whole.up_to_date()._closers.get(opener.seq)
 
     def opener(self, event: Event) -> Event:
         """Return the opener of a closer; any other event is its own."""
@@ -280,7 +279,7 @@ class Trace(Looks):
 
     def children(self, opener: Event | None) -> list[Event]:
         """Return the events right inside the bracket, its closer left out; None: outside of all."""
-        children = self.whole._up_to_date()._children
+        children = self.whole.up_to_date()._children
         return children.get(None if opener is None else opener.seq, [])
 
     def inside(self, opener: Event) -> Iterator[Event]:
@@ -301,7 +300,7 @@ class Trace(Looks):
 
         An event that was filtered out is stood for by its bracket, or by its cause.
         """
-        shown = self._up_to_date()._by_seq
+        shown = self.up_to_date()._by_seq
         event = self.get(seq)
         while event is not None and event.seq not in shown:
             up = event.of if event.of is not None else event.parent
@@ -311,7 +310,7 @@ class Trace(Looks):
     def restart(self) -> None:
         """Forget all events: a child begins its own trace, whatever a lock of its parent's says."""
         self._lock = threading.RLock()
-        self._worker = 0
+        self._at_work = False
         self.fresh.clear()
         self._set([])
 
@@ -329,7 +328,7 @@ class Trace(Looks):
 
         Returns how many events are left.
         """
-        with self._at_work() as free:
+        with self._work() as free:
             if not free:
                 return len(self._events) + len(self.fresh)
             fresh = [self.fresh.popleft() for _ in range(len(self.fresh))]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import threading
 import traceback
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter_ns
@@ -86,8 +85,6 @@ class Lane:
     turn: int = 0
     polling: Any = None  # the function that polls, while it does
     told: float = 0.0  # what the loop's clock said last
-    untold: deque[int] = field(default_factory=deque)  # events that the sink has not been told of
-    telling: bool = False  # whether it is being told
 
 
 class Lanes(threading.local):
@@ -104,6 +101,7 @@ class Writer:
         self, meta: dict[str, Any], sink: Callable[[Event], object] | None, ring: int | None
     ) -> None:
         self.trace = Trace(meta=meta)
+        self.trace.sink = None if sink is None else self._tell
         self.on = False
         self._sink = sink
         self._ring = ring
@@ -132,6 +130,7 @@ class Writer:
         """Stop recording."""
         self.on = False
         self.lanes = Lanes(self)
+        self.trace.sink = None  # the trace stays, and we go
 
     def new_lane(self) -> Lane:
         """Return a lane for the calling thread; a muted one while the tracer is off."""
@@ -193,38 +192,26 @@ class Writer:
             lane.flow, data, obj, of, cause, link, fd, at,
         ))  # fmt: skip
         if self._followed:
-            self._follow(lane, seq)
+            self._follow()
         return seq
 
-    def _follow(self, lane: Lane, seq: int) -> None:
-        """Tell the sink of an event; look after the ring."""
+    def _follow(self) -> None:
+        """Tell the sink of what was written; look after the ring."""
         if self._sink is not None:
-            lane.untold.append(seq)
-            self._tell(lane)
+            self.trace.up_to_date()
         if self._ring is not None:
             self._until_prune -= 1
             if self._until_prune <= 0:
                 left = self.trace.prune(self._ring, RING_ENDED)
                 self._until_prune = max(RING_EVENTS, left)
 
-    def _tell(self, lane: Lane) -> None:
-        """Tell the sink of what it has not been told of.
-
-        A signal handler may have interrupted the sink, or who looks at the trace: what the
-        handler does is told when that is over, in its order.
-        """
-        while lane.untold and not lane.telling and not self.trace.interrupted:
-            lane.telling = True
-            try:
-                while lane.untold:
-                    event = self.trace.get(lane.untold.popleft())
-                    if event is not None and self._sink is not None:
-                        self._sink(event)
-            except Exception as error:
-                self._sink = None  # it would fail again, for every event
-                self.failed(error)
-            finally:
-                lane.telling = False
+    def _tell(self, event: Event) -> None:
+        try:
+            if self._sink is not None:
+                self._sink(event)
+        except Exception as error:
+            self._sink = None  # it would fail again, for every event
+            self.failed(error)
 
     # ---- trouble ----
 
