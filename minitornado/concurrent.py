@@ -26,6 +26,7 @@ from .log import app_log
 
 T = TypeVar("T")
 
+Callback = Callable[[Any], object]
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
@@ -51,7 +52,9 @@ class Future(Generic[T]):
         self._done = False
         self._result: T | None = None
         self._exception: BaseException | None = None
-        self._callbacks: list[Callable[[Future[T]], object]] | None = None
+        # One, or a list of several.  There is mostly one, and a list of it would be kept for every
+        # connection that waits.
+        self._callbacks: Callback | list[Callback] | None = None
         self._unretrieved: _UnretrievedException | None = None
 
     def done(self) -> bool:
@@ -107,9 +110,11 @@ class Future(Generic[T]):
         if self._done:
             fn(self)
         elif self._callbacks is None:
-            self._callbacks = [fn]
-        else:
+            self._callbacks = fn
+        elif isinstance(self._callbacks, list):
             self._callbacks.append(fn)
+        else:
+            self._callbacks = [self._callbacks, fn]
 
     def set_result(self, result: T) -> None:
         """Resolve with `result`, and call everybody who waits before returning."""
@@ -158,8 +163,10 @@ class Future(Generic[T]):
             self._unretrieved = None
 
     def _run_callbacks(self) -> None:
-        callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
+        callbacks: Any = self._callbacks
+        self._callbacks = None
+        # Not isinstance(), which is one more call for every request.
+        for callback in callbacks if callbacks.__class__ is list else (callbacks,):
             try:
                 callback(self)
             except Exception:  # one who waits must not keep the next one from being told

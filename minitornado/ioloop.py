@@ -494,7 +494,7 @@ def _best_poller() -> poller.Poller:
 class _Later(tuple[Any, ...]):
     """(io_loop, callback): a callable that puts `callback` off to a turn of its own.
 
-    A partial would do.  But every connection that waits has one, and a tuple is a quarter of it.
+    A partial would do.  But every connection that waits keeps one, and a tuple is far smaller.
     """
 
     __slots__ = ()

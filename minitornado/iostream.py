@@ -84,6 +84,12 @@ class BaseIOStream:
     #: Whether the bytes on the wire are encrypted (SSLIOStream); told without importing `ssl`.
     encrypted: ClassVar[bool] = False
 
+    # What most streams never have need not be kept for each: it is in the class until it is set.
+    error: BaseException | None = None  # that closed the stream
+    _bytes_buffered = 0  # ever put into the write buffer
+    _bytes_flushed = 0  # ever sent out of it
+    _held = False  # it was not offered to the kernel yet: see write_soon
+
     def __init__(
         self, io_loop: IOLoop | None = None, max_buffer_size: int | None = None,
         read_chunk_size: int | None = None, max_write_buffer_size: int | None = None,
@@ -94,7 +100,6 @@ class BaseIOStream:
         chunk_size = min(read_chunk_size or READ_CHUNK_SIZE, self.max_buffer_size // 2)
         self.read_chunk_size = max(chunk_size, 1)
         self.max_write_buffer_size = max_write_buffer_size
-        self.error: BaseException | None = None
 
         self._read_buffer = bytearray()
         self._read: PendingRead | None = None
@@ -104,9 +109,6 @@ class BaseIOStream:
         self._maybe_readable = True
 
         self._write_buffer: bytearray | memoryview = bytearray()
-        self._bytes_buffered = 0  # ever put into the write buffer
-        self._bytes_flushed = 0  # ever sent out of it
-        self._held = False  # it was not offered to the kernel yet: see write_soon
 
         self._state: int | None = None  # events asked of the loop; None: fd not registered
         self._connecting = False
@@ -278,7 +280,8 @@ class BaseIOStream:
         if self._held:  # it was as good as sent
             self._flush()
         if not self._closed:
-            self.error = exc_info[1] if isinstance(exc_info, tuple) else exc_info or None
+            if exc_info:
+                self.error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
             if self._state is not None:
                 self.io_loop.remove_handler(self.fileno())
                 self._state = None
@@ -521,10 +524,11 @@ class IOStream(BaseIOStream):
     Tornado 4.4: iostream.IOStream.
     """
 
+    _connect_future: Future[IOStream] | None = None
+
     def __init__(self, socket: Socket, *args: Any, **kwargs: Any) -> None:
         self.socket: Socket = socket
         self.socket.setblocking(False)
-        self._connect_future: Future[IOStream] | None = None
         super().__init__(*args, **kwargs)
 
     def connect(self, address: Any, server_hostname: str | None = None) -> Future[IOStream]:
@@ -598,8 +602,8 @@ class IOStream(BaseIOStream):
 
     def _finish_closing(self) -> None:
         self._connecting = False
-        future, self._connect_future = self._connect_future, None
-        if future is not None:
+        if self._connect_future is not None:
+            future, self._connect_future = self._connect_future, None
             future.set_exception(StreamClosedError(self.error))
         super()._finish_closing()
 

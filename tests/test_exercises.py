@@ -27,6 +27,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+import minitornado
 from minitornado.classroom.exercises import (
     commands,
     engine,
@@ -154,6 +155,28 @@ def test_pieces_replace_whole_definitions_and_new_ones_join_their_class():
         "class B:\n    def f(self):\n        pass\n")
     with pytest.raises(source.SourceError, match=r"C\.f: there is no class C"):
         source.put_in(text, "class C:\n    def f(self): pass\n")
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_its_texts_name_only_methods_that_there_are(exercise: Exercise):
+    defined = {
+        node.name: {part for inner in ast.walk(node) for part in named_by(inner)}
+        for path in Path(minitornado.__file__).parent.glob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    text = (exercise.folder / "exercise.toml").read_text()
+    for cls, name in re.findall(r"\b([A-Z_]\w+)\.(\w+)", text):
+        assert name in defined.get(cls, {name}), f"{exercise.id}: there is no {cls}.{name}"
+
+
+def named_by(node: ast.AST) -> list[str]:
+    """The name that a part of a class gives to a method or an attribute, if it does."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [node.name]
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    return [node.id] if isinstance(node, ast.Name) else []
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
