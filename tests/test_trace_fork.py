@@ -145,6 +145,7 @@ def test_the_story_of_a_child_is_told_in_a_merged_trace_too(tmp_path: Path) -> N
     assert {"─── turn 1 ─", "─── turn 1 of p2.loop ─"} <= {
         line.rstrip("─") + "─" for line in log.getvalue().splitlines() if line.startswith("───")
     }
+    assert "process p1 begins" in log.getvalue()
     svg = merged.lanes(conn="p1.c1").svg()
     assert ">p1 turn 1<" in svg and "of p1.loop<" not in svg  # there is no room for that
     turns = [len(trace.turns()) for trace in (parent, *children)]

@@ -5,7 +5,6 @@ What is said comes from the event and from nowhere else; what it does not hold i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..events import Event
@@ -119,17 +118,51 @@ def when(event: Event) -> str:
 
 def label(event: Event) -> str:
     """Return one line about an event, the same in every view."""
-    return _LABELS.get(event.kind, function)(event)
+    data, name = event.data, short(event.name)
+    match event.kind:
+        case "syscall":
+            return _joined(name, data.get("op"), event.fd, watched(data), _came_of(event))
+        case "schedule":
+            delay = data.get("seconds")
+            after = None if delay is None else f"in {delay:g} s"
+            return _joined(name, event.fd, watched(data), after, "→", short_target(event))
+        case "poll":
+            return f"{name}: {data.get('ready') or 'nothing'} ready"
+        case "ready" if data.get("how") == "timer":
+            return "a timeout is due"
+        case "ready":
+            return f"{event.fd} is {interest(watched(data))}"
+        case "resolve" if data.get("error") is not None:
+            return f"{event.obj or 'Future'} fails: {data['error']}"
+        case "resolve":
+            result = data.get("value")
+            told = "" if result in (None, "None") else f": {value(result)}"
+            return f"{event.obj or 'Future'} is done{told}"
+        case "yield":
+            return _joined(name, "waits", f"for {data['target']}" if data.get("target") else None)
+        case "resume":
+            return f"{name} goes on"
+        case "raise":
+            return f"{function(event)} raises {data.get('error', 'an exception')}"
+        case "cancel":
+            return _joined(name, event.fd)
+        case "begin" | "end":
+            whose = {"request": event.req, "connection": event.conn}
+            return f"{name} {whose.get(name, event.lane.partition('.')[0])} {event.kind}s"
+        case "note":
+            return str(data.get("text", name))
+    return function(event)
 
 
-def _label_syscall(event: Event) -> str:
-    data = event.data
-    parts = [event.name, data.get("op"), event.fd, watched(data), outcome(data)]
-    if data.get("bytes") is not None and event.name.startswith("recv"):
-        parts[-1] = f"{data['bytes']:,} B"  # asked for 65,536 says nothing about the request
-    if data.get("value") is not None:
-        parts[-1] = f"→ {data['value']}"
+def _joined(*parts: object) -> str:
     return " ".join(str(part) for part in parts if part)
+
+
+def _came_of(syscall: Event) -> str:
+    data = syscall.data
+    if data.get("bytes") is not None and syscall.name in ("recv", "ssl_read"):
+        return f"{data['bytes']:,} B"  # asked for 65,536 says nothing about the request
+    return outcome(data) if data.get("value") is None else f"→ {data['value']}"
 
 
 def watched(data: dict[str, Any]) -> str | None:
@@ -138,14 +171,6 @@ def watched(data: dict[str, Any]) -> str | None:
     if events is None:
         return None
     return "|".join(part for part in str(events).split("|") if part != "ERROR") or "ERROR"
-
-
-def _label_schedule(event: Event) -> str:
-    data = event.data
-    parts = [short(event.name), event.fd, watched(data)]
-    if data.get("seconds") is not None:
-        parts.append(f"in {data['seconds']:g} s")
-    return " ".join(str(part) for part in [*parts, "→", short_target(event)] if part)
 
 
 def short_target(event: Event) -> str:
@@ -182,53 +207,6 @@ def target(event: Event) -> str:
         return qualified(str(coroutine))
     named = event.data.get("target")
     return function(event) if named is None else qualified(str(named))
-
-
-def _label_poll(event: Event) -> str:
-    ready = event.data.get("ready", 0)
-    found = ready if isinstance(ready, int) else len(ready)
-    return f"{event.name}: {found} ready" if found else f"{event.name}: nothing ready"
-
-
-def _label_ready(event: Event) -> str:
-    if event.data.get("how") == "timer":
-        return "a timeout is due"
-    return f"{event.fd} is {interest(watched(event.data))}"
-
-
-def _label_resolve(event: Event) -> str:
-    data = event.data
-    name = event.obj or "Future"
-    if data.get("error") is not None:
-        return f"{name} fails: {data['error']}"
-    result = data.get("value")
-    return f"{name} is done" if result in (None, "None") else f"{name} is done: {value(result)}"
-
-
-def _label_yield(event: Event) -> str:
-    target = event.data.get("target")
-    return f"{short(event.name)} waits" + (f" for {target}" if target else "")
-
-
-def _label_life(event: Event) -> str:
-    who = event.req if event.name == "request" else event.conn
-    return f"{event.name} {who} {'begins' if event.kind == 'begin' else 'ends'}"
-
-
-_LABELS: dict[str, Callable[[Event], str]] = {
-    "syscall": _label_syscall,
-    "schedule": _label_schedule,
-    "poll": _label_poll,
-    "ready": _label_ready,
-    "resolve": _label_resolve,
-    "yield": _label_yield,
-    "raise": lambda event: f"{function(event)} raises {event.data.get('error', 'an exception')}",
-    "resume": lambda event: f"{short(event.name)} goes on",
-    "cancel": lambda event: f"{short(event.name)} {event.fd or ''}".rstrip(),
-    "begin": _label_life,
-    "end": _label_life,
-    "note": lambda event: str(event.data.get("text", event.name)),
-}
 
 
 def singular(noun: str) -> str:
