@@ -24,6 +24,7 @@ from minitornado.trace import Trace, views
 from minitornado.trace.events import Event
 from minitornado.trace.export import FORMATS
 from minitornado.trace.views import Buffers, Diff, Story, Tree, Turns, View, Why
+from minitornado.trace.views.facts import Facts
 from minitornado.trace.views.words import watched
 
 pytestmark = pytest.mark.deadline(60)
@@ -285,6 +286,9 @@ def test_of_a_trace_with_holes_every_view_and_export_shows_the_rest(every: int) 
         told = json.dumps(export(trace))
         assert told.count('"name": "recv"') == len(trace.filter(name="recv"))
     assert "no longer in the trace" in trace.page()
+    for poll in trace.filter(kind="poll"):
+        said = Facts(trace).ready(poll)
+        assert bool(said) == (poll.data["ready"] > 0)
 
 
 def test_a_console_of_twenty_columns_gets_something() -> None:

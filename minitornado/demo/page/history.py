@@ -10,9 +10,9 @@ been read, and not before; so what is to be left out is decided when somebody lo
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minitornado.trace.events import OPENERS, Event, Trace
@@ -340,12 +340,18 @@ class History:
                     hidden.add(event.seq)
                 else:
                     kept.append(event)
-        return [
+        shown = [
             event
             for event in kept
             # The pipe with which the page wakes itself has no handle: it was there before.
             if event.kind != "ready" or ("handle" in event.data and event.seq not in hidden)
         ]
+        ready = Counter(event.cause for event in shown if event.kind == "ready")
+        return [
+            replace(event, data=event.data | {"ready": ready[event.seq]})
+            if event.kind == "poll" else event
+            for event in shown
+        ]  # fmt: skip
 
     def _watches(self, group: list[Event]) -> bool:
         """Tell whether events that ran in one stack are the page's own."""

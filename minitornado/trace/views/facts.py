@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..events import Event, Trace
+from . import words
 
 
 class Facts:
@@ -30,6 +31,13 @@ class Facts:
     def effects(self, event: Event) -> list[Event]:
         """Return what `event` is the cause of: of a poll, who is ready; of a resolve, who runs."""
         return self._effects.get(event.seq, [])
+
+    def ready(self, poll: Event) -> list[str]:
+        """Return who is ready when a poll returns: `["c1 is readable"]`; or how many, if that is
+        all that the trace still knows."""
+        count = poll.data.get("ready", 0)
+        known = [words.label(ready) for ready in self.effects(poll)]
+        return known or ["1 fd is ready" if count == 1 else f"{count} fds are ready"] * (count > 0)
 
     def told(self, event: Event) -> list[Event]:
         """Return the runs of those who waited when a Future was resolved, and not of who came later

@@ -86,7 +86,7 @@ class Lanes(Picture):
 
     def alt(self) -> str:
         used = [LANES[lane] for lane in sorted({row.lane for row in self.rows})]
-        turns = len({row.event.turn for row in self.rows if row.event.turn})
+        turns = len({words.when(row.event) for row in self.rows if row.event.turn})
         return (
             f"{self.title}. {words.plural(len(self.rows), 'event')} in "
             f"{words.plural(turns, 'turn')} of the loop, in the lanes {', '.join(used)}."
@@ -186,7 +186,7 @@ def _caller(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
 def _note(event: Event, facts: Facts) -> str:
     if event.kind != "poll":
         return ""
-    return ", ".join(words.label(ready) for ready in facts.effects(event)) or "nobody is ready"
+    return ", ".join(facts.ready(event)) or "nobody is ready"
 
 
 def _asker(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:

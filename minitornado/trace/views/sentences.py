@@ -53,7 +53,7 @@ _NOT_NOW = ("EAGAIN", "SSLWantReadError", "SSLWantWriteError")
 
 
 def _poll(event: Event, facts: Facts) -> str | None:
-    found = " and ".join(words.label(ready) for ready in facts.effects(event))
+    found = " and ".join(facts.ready(event))
     wait = event.data.get("wait")
     if wait == "none":
         if not found:
