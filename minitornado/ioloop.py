@@ -195,7 +195,7 @@ class IOLoop:
             self._due += self._pop_due_timeouts()
         for _ in range(len(self._callbacks)):
             callback, args = self._callbacks.popleft()
-            self._run(callback, *args)
+            self._run(callback, args)
         while self._due:  # taken one by one: what Ctrl-C leaves is run when we are started again
             timeout = self._due.popleft()
             if timeout.callback is not None:  # asked only now: a callback may have removed it
@@ -218,7 +218,7 @@ class IOLoop:
         while self._events:
             fd, events = self._events.popitem()
             fileobj, handler = self._handlers.get(fd) or (fd, self._handle_unknown)
-            self._run(handler, fileobj, events)
+            self._run(handler, (fileobj, events))
 
     def _seconds_to_sleep(self) -> float | None:
         """How long poll may sleep, in seconds; None means until some fd is ready."""
@@ -231,7 +231,7 @@ class IOLoop:
             return min(max(0.0, self._timeouts[0][0] - self.time()), poller.MAX_SECONDS)
         return None
 
-    def _run(self, function: Callable[..., object], *args: object) -> None:
+    def _run(self, function: Callable[..., object], args: tuple[Any, ...] = ()) -> None:
         """Call into the program, and see to what it raises."""
         try:
             result = function(*args)

@@ -515,7 +515,7 @@ def test_an_import_that_does_not_end_is_ended_and_named_with_its_line(
     monkeypatch.setattr(engine, "SCENARIO_SECONDS", 2.0)  # busy machines import slowly
     answer(tiny, "return self.thing")
     copy = tiny.copy("tiny.box")
-    copy.write_text(copy.read_text() + "\nwhile True:\n    pass\n")
+    copy.write_text(copy.read_text() + "\nwhile True: pass\n")  # one line, so that it is this one
     began = time.monotonic()
     result = engine.check(tiny, tiny.exercise("ex02")).results[0]
     assert (result.status, result.where[:14]) == ("hang", "mine/box.py:20")

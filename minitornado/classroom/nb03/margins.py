@@ -82,7 +82,7 @@ own("03", "ioloop.IOLoop._work", (
         "The oldest. It is off the list before it runs: if it adds itself again, it is at the "
         "other end.",
     ),
-    ("self._run(callback, *args)", "Run it, to its end."),
+    ("self._run(callback, args)", "Run it, to its end."),
     ("while self._due:\ntimeout = self._due.popleft()", "Then the timeouts, earliest first."),
     (
         "if timeout.callback is not None:",
@@ -116,14 +116,14 @@ own("03", "ioloop.IOLoop._wait", (
         "The note beside the lamp: what was given to `add_handler`.",
     ),
     (
-        "self._run(handler, fileobj, events)",
+        "self._run(handler, (fileobj, events))",
         "Run it. What it puts on the list comes next, since after `_wait` comes `_work`.",
     ),
 ))  # fmt: skip
 
 own("03", "ioloop.IOLoop._run", (
     (
-        "def _run(self, function: Callable[..., object], *args: object) -> None:",
+        "def _run(self, function: Callable[..., object], args: tuple[Any, ...] = ()) -> None:",
         "Callback, timeout or handler: all code of a program is called from here.",
     ),
     ("try:", "Whatever happens in the next lines is seen to."),

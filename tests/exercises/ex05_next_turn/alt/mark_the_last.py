@@ -11,7 +11,7 @@ class IOLoop:
     def _work(self):
         timeouts = self._pop_due_timeouts()
         for callback, args in self._take():
-            self._run(callback, *args)
+            self._run(callback, args)
         for timeout in timeouts:
             if timeout.callback:
                 self._run(timeout.callback)

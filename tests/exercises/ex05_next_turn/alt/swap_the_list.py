@@ -11,7 +11,7 @@ class IOLoop:
         due = self._pop_due_timeouts()
         callbacks, self._callbacks = self._callbacks, deque()
         for callback, args in callbacks:
-            self._run(callback, *args)
+            self._run(callback, args)
         for timeout in due:
             if timeout.callback is not None:
                 callback, timeout.callback = timeout.callback, None

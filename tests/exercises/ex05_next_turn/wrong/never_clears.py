@@ -5,7 +5,7 @@ class IOLoop:
     def _work(self):
         due = self._pop_due_timeouts()
         for callback, args in list(self._callbacks):
-            self._run(callback, *args)
+            self._run(callback, args)
         for timeout in due:
             if timeout.callback is not None:
                 self._run(timeout.callback)

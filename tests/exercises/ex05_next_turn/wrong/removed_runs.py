@@ -6,7 +6,7 @@ class IOLoop:
         due = [(timeout, timeout.callback) for timeout in self._pop_due_timeouts()]
         for _ in range(len(self._callbacks)):
             callback, args = self._callbacks.popleft()
-            self._run(callback, *args)
+            self._run(callback, args)
         for timeout, callback in due:
             self._run(callback)
             timeout.callback = None

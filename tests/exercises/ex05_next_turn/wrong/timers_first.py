@@ -10,4 +10,4 @@ class IOLoop:
                 timeout.callback = None
         for _ in range(waiting):
             callback, args = self._callbacks.popleft()
-            self._run(callback, *args)
+            self._run(callback, args)
