@@ -20,6 +20,7 @@ from typing import Any
 
 HEAD_BYTES = 60  # of bytes and texts, where their content was asked for
 
+
 class Known(weakref.ref[Any]):
     """What is known of an object while it lives: its name, and for a Future how it was resolved."""
 
@@ -52,10 +53,7 @@ class Names:
     # ---- objects ----
 
     def of(self, obj: Any) -> Known:
-        """Return what is known of an object, a name at least.
-
-        Raises TypeError if its class `can_be_named` not.
-        """
+        """Return what is known of an object, a name at least; TypeError if it can't be named."""
         known = self._known.get(id(obj))
         if known is None:
             known = Known(obj, self._forget)
@@ -95,7 +93,7 @@ class Names:
         self, data: dict[str, Any], key: str, value: Any, head: dict[str, Any] | None = None
     ) -> None:
         """Put the summary of a value into `data`; how it begins too, there or into `head`."""
-        data[key] = self._summaries[type(value)](value)
+        data[key] = self.summary(value)
         if self._heads:
             self.tell_head(data if head is None else head, value)
 

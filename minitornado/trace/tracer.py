@@ -12,7 +12,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
 from .events import Event, Trace
@@ -23,8 +23,6 @@ from .recorder import Recorder
 from .tables import MINITORNADO
 from .wrappers import wrapper_of
 from .writer import Site
-
-MISSING = object()
 
 
 class Tracer:
@@ -54,7 +52,7 @@ class Tracer:
         self.recorder.watch_class = self._watch_class
         self.trace = self.recorder.trace
         self._level = level
-        self._replaced: list[tuple[Any, str, Any]] = []  # owner, attribute, what stood there
+        self._undo = ExitStack()  # sets every attribute back
         self._watched: set[type] = set()
         self._missing: list[str] = []
 
@@ -110,7 +108,6 @@ class Tracer:
 
     def _replace(self, owner: Any, name: str, site: Site) -> None:
         row, original = site.row, site.original
-        raw = vars(owner).get(name, MISSING)
         self.recorder.installed.append(site)
         wrapper = wrapper_of(self.recorder, site)
         if not isinstance(row, Receives):
@@ -118,27 +115,24 @@ class Tracer:
             self.recorder.wrappers[original] = wrapper
             if isinstance(row, Probe) and row.opens is None and not row.coroutine:
                 self.recorder.sites[original] = self.recorder.sites[wrapper] = site
-        if isinstance(raw, staticmethod):
+        if isinstance(vars(owner).get(name), staticmethod):
             wrapper = staticmethod(wrapper)
-        self._replaced.append((owner, name, raw))
-        setattr(owner, name, wrapper)
+        self._set(owner, name, wrapper)
         if inspect.ismodule(owner):
-            self._replace_copies(name, original, wrapper)
+            # `from module import function` has made copies of the reference: replace them as well.
+            for module in [sys.modules.get(name) for name in self.table.layers]:
+                if module is not None and vars(module).get(name) is original:
+                    self._set(module, name, wrapper)
 
-    def _replace_copies(self, name: str, original: Any, wrapper: Any) -> None:
-        """`from module import function` has made copies of the reference: replace them as well."""
-        for module in [sys.modules.get(name) for name in self.table.layers]:
-            if module is not None and vars(module).get(name) is original:
-                self._replaced.append((module, name, original))
-                setattr(module, name, wrapper)
+    def _set(self, owner: Any, name: str, value: Any) -> None:
+        if name in vars(owner):
+            self._undo.callback(setattr, owner, name, vars(owner)[name])
+        else:  # it comes down from a base class, or is an instance's
+            self._undo.callback(delattr, owner, name)
+        setattr(owner, name, value)
 
     def _restore(self) -> None:
-        for owner, name, raw in reversed(self._replaced):
-            if raw is MISSING:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, raw)
-        self._replaced.clear()
+        self._undo.close()
         self._watched.clear()
         Tracer.active = None
 

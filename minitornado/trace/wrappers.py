@@ -27,13 +27,13 @@ def wrapper_of(recorder: Recorder, site: Site) -> Any:
     row: Row = site.row
     if isinstance(row, Custom):
         return row.factory(recorder, site)
-    if isinstance(row, Probe) and row.coroutine:
-        return coroutine_wrapper(recorder, site)
     return _FACTORIES[type(row)](recorder, site)
 
 
 def _bracket(recorder: Recorder, site: Site) -> Wrapper:
     original, row = site.original, site.row
+    if row.coroutine:
+        return coroutine_wrapper(recorder, site)
     scope, keeps, returns = row.scope or row.opens == "conn", row.keeps, row.returns
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -233,10 +233,11 @@ class _Received:
 def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:
     """Return a callable that brackets a call of the application."""
     known, _merged = recorder.site_of(function)
-    probe = Probe(row.path, step=row.step)
-    site = Site(known.name, known.mod, "app", row.step, known.src, probe, function)
     is_coroutine = inspect.iscoroutinefunction(function)
-    return coroutine_wrapper(recorder, site) if is_coroutine else _bracket(recorder, site)
+    probe = Probe(row.path, step=row.step, coroutine=is_coroutine)
+    return _bracket(
+        recorder, Site(known.name, known.mod, "app", row.step, known.src, probe, function)
+    )
 
 
 _FACTORIES: dict[type[Row], Callable[[Recorder, Site], Any]] = {
