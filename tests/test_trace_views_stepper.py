@@ -100,13 +100,14 @@ def test_in_a_terminal_keys_need_no_return_and_the_terminal_is_left_as_it_was() 
             output = b""
             while b"keys:" not in output:  # the first step is there, and the keys are awaited
                 output += os.read(child.stdout.fileno(), 65536)
-            os.write(ours, b"nnq")
+            os.write(ours, b"n n\x1b[D\x1b[A\x1b[C\x04")
             output += child.communicate(timeout=30)[0]
         finally:
             child.kill()
             os.close(ours)
             os.close(theirs)
-    assert re.findall(r"step (\d+) of", output.decode()) == ["1", "2", "3"]
+    assert re.findall(r"step (\d+) of", output.decode()) == ["1", "2", "3", "4", "3", "4"]
+    assert output.decode().count("keys: ") == 7  # an arrow that leads nowhere is told once
     assert "as before True" in output.decode()
 
 

@@ -11,6 +11,8 @@ import functools
 import html
 import importlib.util
 import linecache
+import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,6 +33,8 @@ from .view import ASKED, GREY, WHY, View, colour_of, line
 LINES_BEFORE, LINES_AFTER = 2, 6
 
 KEYS = "keys: n next, p previous, b because, a asked, q quit"
+
+ARROWS = {"\x1b[C": "n", "\x1b[D": "p"}  # as a terminal sends them
 
 #: What is said to a key that leads nowhere.
 NOWHERE = {
@@ -232,8 +236,10 @@ def _keys(console: Console) -> Iterator[str]:
     try:
         # Ctrl-C still interrupts.  Now, and not after a flush: keys pressed early count too.
         tty.setcbreak(sys.stdin, termios.TCSANOW)
-        while key := sys.stdin.read(1):
-            yield "n" if key in " \n" else key
+        while typed := os.read(sys.stdin.fileno(), 64).decode("utf-8", "replace"):
+            # An arrow is three characters, a longer sequence some other key.
+            typed = re.sub(r"\x1b[\[O]\W*\d*.?", lambda found: ARROWS.get(found[0], "?"), typed)
+            yield from re.sub(r"[ \n]", "n", typed.replace("\x04", "q"))
     except KeyboardInterrupt:
         return
     finally:
