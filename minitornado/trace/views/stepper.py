@@ -103,7 +103,7 @@ class Stepper(View):
             box=box.ROUNDED,
             title=Text(f" {step.key} ", "bold"),
             title_align="left",
-            border_style=colour_of(step.event.layer or ""),
+            border_style=colour_of(step.event.layer),
             width=min(width, 110),
         )
         yield line((KEYS, GREY))
@@ -112,7 +112,7 @@ class Stepper(View):
         event = step.event
         yield line(
             (f"step {step.number} of {len(self.steps)}", GREY),
-            (f"   {event.layer}", f"bold {colour_of(event.layer or '')}"),
+            (f"   {event.layer}", f"bold {colour_of(event.layer)}"),
             (f"   {words.when(event)}   {event.req or event.conn or ''}", GREY),
         )
         yield Text(f"\n{step.sentence}\n", "bold")

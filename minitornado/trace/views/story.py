@@ -26,7 +26,7 @@ from ..events import Event, Trace
 from . import select, words
 from .facts import Facts
 from .sentences import sentence
-from .view import ASKED, GREY, WHY, View, colour_of, line
+from .view import ASKED, GREY, WHY, View, layer_cell, line
 
 _EDGES = {"in": GREY, "because of": WHY, "asked at": ASKED}
 _LEFT = 15  # columns before a sentence
@@ -90,14 +90,12 @@ def _step_lines(step: Step, width: int) -> Iterator[Text]:
     # breaks no line at a no-break space.
     edges = ", ".join(f"{name} {number}".replace(" ", "\u00a0") for name, number in step.edges())
     said = f"{step.sentence}  {edges}" if edges else step.sentence
-    layer = step.event.layer or ""
     for at, part in enumerate(textwrap.wrap(said, max(20, min(width, _WIDEST) - _LEFT))):
         text = Text(part.replace("\u00a0", " "))
         for name, colour in _EDGES.items():
             text.highlight_regex(f"\\b{name} \\d+(?=,|$|  )", f"italic {colour}")
-        first = at == 0
-        number, name = (f"{step.number:3} ", layer) if first else ("", "")
-        yield line((f"{number:4}", "bold"), (f"{name:10} ", colour_of(layer))) + text
+        begins = (f"{step.number:3} ", "bold"), layer_cell(step.event.layer)
+        yield (line(*begins) if at == 0 else line(" " * _LEFT)) + text
 
 
 def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:

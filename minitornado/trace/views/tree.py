@@ -11,7 +11,7 @@ from ..events import Event, Trace
 from . import select, words
 from .facts import Facts
 from .story import lifted
-from .view import GREY, View, colour_of, line
+from .view import GREY, View, layer_cell, line
 
 _LEFT = 17  # columns: number and layer
 
@@ -63,7 +63,6 @@ class Tree(View):
 
 
 def _line(event: Event, first: str, width: int) -> Text:
-    layer = event.layer or ""
     guide = words.cut(first, width // 2)
     label = words.cut(words.label(event), width - _LEFT - len(guide))
-    return line((f"{event.seq:5} ", GREY), (f"{layer:10} ", colour_of(layer)), (guide, GREY), label)
+    return line((f"{event.seq:5} ", GREY), layer_cell(event.layer), (guide, GREY), label)

@@ -87,7 +87,7 @@ class Turns(View):
             own = f"lambda of {own}"
         names = (f"{own} goes on", own) if event.kind == "resume" else (name, own)
         name = _fit(names, width - len(number + cause + who))
-        style = f"bold {colour_of(event.layer or '')}"
+        style = f"bold {colour_of(event.layer)}"
         return line((number, GREY), (name, style), (cause, WHY), (who, GREY))
 
 

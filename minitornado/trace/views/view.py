@@ -115,9 +115,14 @@ def in_ascii(text: str) -> str:
     return text.translate(_ASCII).encode("ascii", "replace").decode()
 
 
-def colour_of(layer: str) -> str:
+def colour_of(layer: str | None) -> str:
     """Return the colour of a layer; grey for one that we don't know."""
-    return LAYER_COLOURS.get(layer, GREY)
+    return LAYER_COLOURS.get(layer or "", GREY)
+
+
+def layer_cell(layer: str | None) -> tuple[str, str]:
+    """Return a layer's name, eleven columns wide, and its colour."""
+    return f"{layer or '':10} ", colour_of(layer)
 
 
 def line(*pieces: str | tuple[str, str]) -> Text:

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from ..events import Event, Trace
 from . import words
-from .view import ASKED, GREY, WHY, View, colour_of, line
+from .view import ASKED, GREY, WHY, View, layer_cell, line
 
 _LEFT = 11  # columns: the layer's name
 
@@ -96,10 +96,9 @@ def _joints(trace: Trace, event: Event) -> Iterator[Joint]:
 
 
 def _first_line(event: Event, width: int) -> Text:
-    layer = event.layer or ""
     where = f"  #{event.seq} {words.when(event)}"
     label = words.cut(words.label(event), width - _LEFT - len(where))
-    return line((f"{layer:10} ", colour_of(layer)), (label, "bold"), (where, GREY))
+    return line(layer_cell(event.layer), (label, "bold"), (where, GREY))
 
 
 def _asked_lines(event: Event, trace: Trace, width: int) -> Iterator[Text]:
