@@ -100,7 +100,10 @@ def test_in_a_terminal_keys_need_no_return_and_the_terminal_is_left_as_it_was() 
             output = b""
             while b"keys:" not in output:  # the first step is there, and the keys are awaited
                 output += os.read(child.stdout.fileno(), 65536)
-            os.write(ours, b"n n\x1b[D\x1b[A\x1b[C\x04")
+            os.write(ours, b"n n\x1b[D\x1b[A\x1b[C")
+            while output.count(b"keys:") < 7:
+                output += os.read(child.stdout.fileno(), 65536)
+            os.write(ours, b"\x04")  # Ctrl-D; earlier, the terminal might still take it for itself
             output += child.communicate(timeout=30)[0]
         finally:
             child.kill()
