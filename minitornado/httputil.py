@@ -212,12 +212,13 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def copy(self) -> HTTPHeaders:
         """Return a copy, which shares nothing with this one."""
-        headers = HTTPHeaders()
+        headers = HTTPHeaders.__new__(HTTPHeaders)  # __init__ has nothing to do that _copy doesn't
         headers._copy(self)
         return headers
 
     def _copy(self, headers: HTTPHeaders) -> None:
         self.fields = headers.fields.copy()
+        self._as_list = {}
         if headers._as_list:
             self._as_list = {name: values.copy() for name, values in headers._as_list.items()}
 

@@ -35,6 +35,7 @@ from .ioloop import IOLoop
 from .log import gen_log
 from .pending_read import PendingRead, ReadBytes, ReadUntil, ReadUntilClose, ReadUntilRegex
 from .pending_read import UnsatisfiableReadError as UnsatisfiableReadError
+from .poller import ERROR, READ, WRITE
 
 Data: TypeAlias = bytes | bytearray | memoryview
 Socket: TypeAlias = socket.socket  # for places where `socket` is the stream's own
@@ -182,7 +183,7 @@ class BaseIOStream:
         if self._read_buffer or self._maybe_readable or self._closed or self._eof:
             self._handle_read()
         else:
-            self._add_io_state(IOLoop.READ)  # there is nothing to try
+            self._add_io_state(READ)  # there is nothing to try
         return future  # not self._read_future: _handle_read may have cleared it
 
     def reading(self) -> bool:
@@ -232,7 +233,7 @@ class BaseIOStream:
         if self._held:
             self._flush()  # this is what those have waited for
         elif not self._connecting:  # else whoever connects knows what to wait for
-            self._add_io_state(IOLoop.WRITE)
+            self._add_io_state(WRITE)
         return future
 
     def write_soon(self, data: Data) -> Future[None]:
@@ -259,7 +260,7 @@ class BaseIOStream:
             self._held = False
             self._handle_write()
             if self._write_buffer:
-                self._add_io_state(IOLoop.WRITE)
+                self._add_io_state(WRITE)
 
     def writing(self) -> bool:
         """Tell whether bytes wait in the write buffer."""
@@ -299,7 +300,7 @@ class BaseIOStream:
         if self._closed:
             self._maybe_run_close_callback()
         elif callback is not None and not self._read_buffer and not self._eof:
-            self._add_io_state(IOLoop.READ)
+            self._add_io_state(READ)
 
     def closed(self) -> bool:
         """Tell whether the stream is closed."""
@@ -319,15 +320,15 @@ class BaseIOStream:
         try:
             if self._connecting:
                 self._handle_connect()
-            if events & IOLoop.READ and not self._closed:
+            if events & READ and not self._closed:
                 self._maybe_readable = True
                 if self._read is None:
                     self._handle_unwanted()
                 elif self._read_to_buffer():  # the buffer alone has been searched already
                     self._handle_read()
-            if events & IOLoop.WRITE and not self._closed and not self._connecting:
+            if events & WRITE and not self._closed and not self._connecting:
                 self._handle_write()
-            if events & IOLoop.ERROR and not self._closed:
+            if events & ERROR and not self._closed:
                 self._handle_error()
         except Exception as error:
             gen_log.error("Uncaught exception, closing connection.", exc_info=True)
@@ -342,7 +343,7 @@ class BaseIOStream:
         if self._read_buffer or self._eof:
             # There is enough in store.  Level-triggered epoll would tell us again on every
             # turn, hundreds of thousands of times a second; start_read asks anew.
-            self._drop_io_state(IOLoop.READ)
+            self._drop_io_state(READ)
         else:
             self._read_to_buffer()  # the only way to tell the two apart
 
@@ -362,7 +363,7 @@ class BaseIOStream:
             elif self._closed or self._eof:
                 self._fail_read(StreamClosedError(self.error))
             elif not self._maybe_readable or not self._read_to_buffer():
-                return self._add_io_state(IOLoop.READ)
+                return self._add_io_state(READ)
 
     def _handle_write(self) -> None:
         """Send what the kernel takes of the write buffer; tell those whose bytes are through."""
@@ -386,7 +387,7 @@ class BaseIOStream:
             # The peer has said its last byte, and has got ours: unless who waited for that has
             # more to write, on the turn that its Future has just asked for.
             return self.io_loop.add_callback(self._close_if_idle)
-        self._drop_io_state(IOLoop.WRITE)
+        self._drop_io_state(WRITE)
 
     def _handle_error(self) -> None:
         """Both directions are dead: save what the kernel still holds, then close."""
@@ -424,7 +425,7 @@ class BaseIOStream:
         if not self._write_buffer:
             return self.close()
         self._eof = True  # _handle_write closes
-        self._drop_io_state(IOLoop.READ)  # an end stays readable for ever
+        self._drop_io_state(READ)  # an end stays readable for ever
 
     def pending(self) -> bool:
         """Tell whether bytes may be here that no read has taken, in our buffer or beneath."""
@@ -456,7 +457,7 @@ class BaseIOStream:
             data = bytes(buffer)
             buffer.clear()
             if self._close_callback is not None:
-                self._add_io_state(IOLoop.READ)  # nothing in store: look out for the end again
+                self._add_io_state(READ)  # nothing in store: look out for the end again
         else:
             # The rest belongs to the next read: it may be the next request.
             data = memoryview(buffer)[:end].tobytes()
@@ -549,7 +550,7 @@ class IOStream(BaseIOStream):
                 gen_log.warning("Connect error on fd %s: %s", self.socket.fileno(), error)
                 self.close(exc_info=error)
                 return future
-        self._add_io_state(IOLoop.WRITE)  # a socket is writable when it is connected
+        self._add_io_state(WRITE)  # a socket is writable when it is connected
         return future
 
     def fileno(self) -> Any:

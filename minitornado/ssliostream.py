@@ -21,9 +21,9 @@ from typing import Any, ClassVar
 
 from . import netutil
 from .concurrent import Future
-from .ioloop import IOLoop
 from .iostream import WRITE_CHUNK_SIZE, Data, IOStream, Socket
 from .log import gen_log
+from .poller import READ, WRITE
 
 # What OpenSSL says of an end in the middle of the encryption: a reset, as any other.
 CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -84,7 +84,7 @@ class SSLIOStream(IOStream):
             self._maybe_readable = False
             return None
         except ssl.SSLWantWriteError:
-            self._add_io_state(IOLoop.WRITE)
+            self._add_io_state(WRITE)
             return None
         except CUT_SHORT as error:
             raise ConnectionResetError(*error.args) from error
@@ -110,8 +110,8 @@ class SSLIOStream(IOStream):
     # ---- called by the loop ----
 
     def _handle_events(self, fd: Any, events: int) -> None:
-        if not self._connecting and events & IOLoop.WRITE:
-            events |= IOLoop.READ  # it may have been a read that had to write first
+        if not self._connecting and events & WRITE:
+            events |= READ  # it may have been a read that had to write first
         super()._handle_events(fd, events)
 
     def _handle_connect(self) -> None:
@@ -139,10 +139,10 @@ class SSLIOStream(IOStream):
             self.socket.do_handshake()
         except ssl.SSLWantReadError:
             # Not both: a socket is nearly always writable, and would keep the loop spinning.
-            self._add_io_state(IOLoop.READ)
-            return self._drop_io_state(IOLoop.WRITE)
+            self._add_io_state(READ)
+            return self._drop_io_state(WRITE)
         except ssl.SSLWantWriteError:
-            return self._add_io_state(IOLoop.WRITE)
+            return self._add_io_state(WRITE)
         except OSError as error:
             # Port scans and load balancers knock and leave, which is worth no line.  Plain HTTP
             # on this port, an unknown certificate, noise: one line, no traceback.
@@ -156,7 +156,7 @@ class SSLIOStream(IOStream):
             if future is not None:
                 future.set_result(self)
         if self._write_buffer:  # written while we shook hands
-            self._add_io_state(IOLoop.WRITE)
+            self._add_io_state(WRITE)
         # Who reads already has asked for READ, which was forgotten with the plain socket.
         self._handle_read()
 

@@ -60,7 +60,7 @@ own("06", "iostream.BaseIOStream.start_read", (
         "over? Then see how far that goes.",
     ),
     (
-        "else:\nself._add_io_state(IOLoop.READ)",
+        "else:\nself._add_io_state(READ)",
         "**Wait second.** Nothing here, and nothing in the kernel: have the loop tell us.",
     ),
     (
@@ -99,7 +99,7 @@ own("06", "iostream.BaseIOStream._handle_read", (
         "need not even ask.",
     ),
     (
-        "return self._add_io_state(IOLoop.READ)",
+        "return self._add_io_state(READ)",
         "**Then wait.** Put up the lamp, and leave. The read stays pending.",
     ),
 ))  # fmt: skip
@@ -149,7 +149,7 @@ own("06", "iostream.BaseIOStream._finish_read", (
         "All of it.",
     ),
     (
-        "if self._close_callback is not None:\nself._add_io_state(IOLoop.READ)",
+        "if self._close_callback is not None:\nself._add_io_state(READ)",
         "Somebody wants to know when the client leaves. With nothing left to read, we look out "
         "for that again.",
     ),
@@ -170,7 +170,7 @@ own("06", "iostream.BaseIOStream._handle_events", (
         "if self._connecting:\nself._handle_connect()",
         "For a client: is the connection there?",
     ),
-    ("if events & IOLoop.READ and not self._closed:", "Something has come in."),
+    ("if events & READ and not self._closed:", "Something has come in."),
     ("self._maybe_readable = True", "So the kernel has bytes for us. Or an end."),
     (
         "if self._read is None:\nself._handle_unwanted()",
@@ -181,12 +181,12 @@ own("06", "iostream.BaseIOStream._handle_events", (
         "Somebody has. Fetch them, then see if they are enough.",
     ),
     (
-        "if events & IOLoop.WRITE and not self._closed and not self._connecting:\n"
+        "if events & WRITE and not self._closed and not self._connecting:\n"
         "self._handle_write()",
         "There is room to send (notebook 07). The reading above may have closed it.",
     ),
     (
-        "if events & IOLoop.ERROR and not self._closed:\nself._handle_error()",
+        "if events & ERROR and not self._closed:\nself._handle_error()",
         "The connection is dead. Save what the kernel still holds, then close.",
     ),
     (
