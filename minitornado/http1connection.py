@@ -420,7 +420,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             and self.stream.may_hold(len(data))
         )  # fmt: skip
         try:
-            future = (self.stream.write_soon if held else self.stream.write)(data)
+            future = self.stream.write_soon(data) if held else self.stream.write(data)
         except StreamClosedError as error:
             future = Future()
             future.set_exception(error)

@@ -397,8 +397,8 @@ class HTTPServerRequest:
         self.headers = HTTPHeaders() if headers is None else headers
         self.body = body or b""
         context = getattr(connection, "context", None)
-        self.remote_ip: str | None = getattr(context, "remote_ip", None)
-        self.protocol: str = getattr(context, "protocol", "http")
+        self.remote_ip: str | None = None if context is None else context.remote_ip
+        self.protocol: str = "http" if context is None else context.protocol
         self.host = host or self.headers.get("Host") or "127.0.0.1"
         self.files = files or {}
         self.connection = connection
