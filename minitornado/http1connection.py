@@ -205,7 +205,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._deadline.start(self._body_timeout, self._timed_out)
         assert self._request_start_line is not None
         if (
-            headers.get("Expect", "").lower() == "100-continue"
+            headers.fields.get("Expect", "").lower() == "100-continue"
             and self._request_start_line.version != "HTTP/1.0"  # knows no 100, RFC 9110 §10.1.1
             and not self._response_started
         ):
