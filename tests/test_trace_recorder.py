@@ -11,9 +11,10 @@ import inspect
 import socket
 import sys
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -234,6 +235,24 @@ def test_a_coroutine_without_a_probe_is_seen_through_the_runner() -> None:
     waits = list(trace.filter(name="slow", kind="yield"))
     assert waits[1].data["target"] == "moment"
     assert waits[1].src == f"trace_scenarios.py:{_line_of('await gen.moment')}"
+
+
+@pytest.mark.parametrize("level", ["chain", "full", None])
+def test_the_traceback_of_a_coroutine_that_fails_is_the_programs(level: str | None) -> None:
+    async def inner() -> None:
+        await gen.moment
+        raise KeyError("x")
+
+    async def outer() -> None:
+        await inner()
+
+    with nullcontext() if level is None else tracing(level=level):
+        loop = IOLoop(make_current=False)
+        with pytest.raises(KeyError) as caught:
+            loop.run_sync(outer)
+        loop.close()
+    names = [frame.f_code.co_name for frame, _line in traceback.walk_tb(caught.value.__traceback__)]
+    assert names[names.index("result") + 1 :] == ["outer", "inner"]
 
 
 def test_what_is_awaited_and_is_no_coroutine_of_pythons_is_taken_further_all_the_same() -> None:

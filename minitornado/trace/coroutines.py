@@ -1,8 +1,8 @@
 """Coroutines: a bracket around each segment, from where a coroutine goes on to where it waits.
 
-An `async def` that has a probe is driven through another one, `driven`, which stands between it
-and whoever awaits it.  Of those that have none, an application's, the Runner tells: it takes
-each of them one step further at a time.
+Another one, `driven`, stands between a coroutine and whoever awaits it.  Where an `async def`
+has a probe, calling it gives the driven one at once.  An application's has none: it is driven
+from the first step on that a Runner takes with it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable, Generator
 from types import CoroutineType
 from types import coroutine as awaitable
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from .names import At, can_be_named
+from .names import At
 from .recorder import Open, Recorder
 from .writer import NOBODY, Flow, Lane, Site
 
@@ -75,18 +74,6 @@ def _place_of(coroutine: Any) -> At | None:
     return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
-def _passed_over(site: Site) -> None:
-    """An exception went through a coroutine to the one that it awaits, and stayed there.
-
-    Python gives it to the inner one directly.  The outer one was no more than passed over:
-    a segment of it in the trace, and no call of it by Python.
-    """
-    site.unwritten -= 1
-
-
-# ---- those that have a probe ----
-
-
 def coroutine_wrapper(recorder: Recorder, site: Site) -> Callable[..., Any]:
     """Return a wrapper for an `async def`: what it returns is driven."""
     original = site.original
@@ -95,32 +82,78 @@ def coroutine_wrapper(recorder: Recorder, site: Site) -> Callable[..., Any]:
         coroutine = original(*args, **kwargs)
         if recorder.lanes.lane.muted:
             return coroutine
-        segments = Segments(recorder, site, args[0] if site.method else None)
-        traced: Any = driven(segments, coroutine)
-        traced.__name__, traced.__qualname__ = coroutine.__name__, coroutine.__qualname__
-        return traced
+        return _driven(Segments(recorder, site, args[0] if site.method else None), coroutine)
 
     return make
 
 
-async def driven(segments: Segments, coroutine: Any) -> Any:
-    """Run a coroutine as it is, with a bracket around each of its segments."""
-    return await _drive(segments, coroutine)
+def step_wrapper(recorder: Recorder, site: Site) -> Callable[..., Any]:
+    """Return a wrapper for what takes a coroutine one step further: from there on, it is driven."""
+    original, held_as = site.original, site.row.held_as
+
+    def step(runner: Any, *args: Any) -> Any:
+        if not recorder.lanes.lane.muted:
+            site.unwritten += 1  # the event is the coroutine's
+            coroutine = getattr(runner, held_as)
+            if getattr(coroutine, "cr_code", None) is not _DRIVEN:
+                plain = recorder.coroutine_site(coroutine)
+                traced = _driven(Segments(recorder, plain), coroutine, begun=True)
+                traced.send(None)  # up to where it waits for what this step brings
+                setattr(runner, held_as, traced)
+        try:
+            return original(runner, *args)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            # Runner.run cuts two frames off the traceback, its own and this one.
+            here = frames = error.__traceback__
+            while frames is not None and frames.tb_frame.f_code in between:
+                frames = frames.tb_next
+            if here is not None:
+                here.tb_next = frames
+            raise
+
+    between = {step.__code__, original.__code__, driven.__code__, _drive.__code__}
+    return step
+
+
+def _driven(segments: Segments, coroutine: Any, begun: bool = False) -> Any:
+    traced: Any = driven(segments, coroutine, begun)
+    for name in ("__name__", "__qualname__"):
+        setattr(traced, name, getattr(coroutine, name, type(coroutine).__qualname__))
+    return traced
+
+
+async def driven(segments: Segments, coroutine: Any, begun: bool) -> Any:
+    """Run a coroutine as it is, with a bracket around each of its segments.
+
+    One that has `begun` waits already; what it waits for is known to whoever takes it further.
+    """
+    return await _drive(segments, coroutine, begun)
 
 
 _DRIVEN = driven.__code__
 
 
 @awaitable
-def _drive(segments: Segments, coroutine: Any) -> Generator[Any, Any, Any]:
+def _drive(segments: Segments, coroutine: Any, waits: bool) -> Generator[Any, Any, Any]:
     recorder, site = segments.recorder, segments.site
     send = step = coroutine.send
-    value: Any = None
+    value = waits_for = None
     while True:
+        if waits:
+            try:
+                value = yield waits_for
+                step = send
+            except BaseException as error:
+                if _is_over(coroutine):  # the garbage collector has been there before us
+                    raise
+                value, step = error, coroutine.throw
+        waits = True
         lane = recorder.lanes.lane
         flow = lane.flow
         opened = segments.open(lane)
-        awaited = coroutine.cr_await
+        awaited = getattr(coroutine, "cr_await", None)
         try:
             waits_for = step(value)
         except StopIteration as stop:
@@ -133,66 +166,10 @@ def _drive(segments: Segments, coroutine: Any) -> Generator[Any, Any, Any]:
             raise
         segments.suspend(lane, opened, coroutine, waits_for)
         if step is not send and awaited is not None and coroutine.cr_await is awaited:
-            _passed_over(site)
-        try:
-            value = yield waits_for
-            step = send
-        except BaseException as error:
-            if coroutine.cr_frame is None:  # the garbage collector has been there before us
-                raise
-            value, step = error, coroutine.throw
+            # An exception went through to the one that it awaits, and stayed there.  Python
+            # gives it to that one directly: a segment in the trace, and no call by Python.
+            site.unwritten -= 1
 
 
-# ---- those that have none ----
-
-
-def step_wrapper(recorder: Recorder, site: Site) -> Callable[..., Any]:
-    """Return a wrapper for what takes a coroutine one step further."""
-    original, coroutine_of = site.original, site.row.coroutine
-    known: WeakKeyDictionary[Any, Segments] = WeakKeyDictionary()
-
-    def segments_of(coroutine: Any) -> Segments:
-        segments = known.get(coroutine)
-        if segments is None:
-            segments = known[coroutine] = Segments(recorder, recorder.coroutine_site(coroutine))
-        return segments
-
-    def step(runner: Any, awaited: Any) -> Any:
-        lane = recorder.lanes.lane
-        if lane.muted:
-            return original(runner, awaited)
-        site.unwritten += 1  # the event is the coroutine's
-        coroutine = coroutine_of(runner)
-        if getattr(coroutine, "cr_code", None) is _DRIVEN or not can_be_named(type(coroutine)):
-            return original(runner, awaited)
-        segments = recorder.guard(segments_of, coroutine)
-        if segments is None:
-            return original(runner, awaited)
-        flow = lane.flow
-        opened = segments.open(lane)
-        inner = getattr(coroutine, "cr_await", None)
-        try:
-            waits_for = original(runner, awaited)
-        except StopIteration as stop:
-            recorder.close(lane, opened, "return", stop.value)
-            lane.flow = flow
-            raise
-        except BaseException as error:
-            recorder.close(lane, opened, "raise", error=error)
-            lane.flow = flow
-            # Our frame in the place of the original's: Runner.run cuts two off the traceback.
-            frames = error.__traceback__
-            if frames is not None and frames.tb_next is not None:
-                error.__traceback__ = frames.tb_next.tb_next
-            raise
-        segments.suspend(lane, opened, coroutine, waits_for)
-        if inner is not None and coroutine.cr_await is inner and _has_failed(recorder, awaited):
-            _passed_over(segments.site)
-        return waits_for
-
-    return step
-
-
-def _has_failed(recorder: Recorder, future: Any) -> bool:
-    """Tell whether a Future that is done has an exception."""
-    return future is not None and bool(recorder.guard(future.exception))
+def _is_over(coroutine: Any) -> bool:
+    return getattr(coroutine, "cr_frame", getattr(coroutine, "gi_frame", coroutine)) is None

@@ -151,9 +151,9 @@ class Poll(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Segments(Row):
-    """Take the coroutine `coroutine(receiver)` one segment further; returns what it waits for."""
+    """Take the coroutine that the receiver has as `held_as` one segment further."""
 
-    coroutine: Callable[[Any], Any]
+    held_as: str
 
 
 @dataclass(frozen=True, kw_only=True)

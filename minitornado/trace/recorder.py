@@ -194,7 +194,8 @@ class Recorder(Writer):
 
         With some, a request ends.  What its caller does from then on, it does for nobody's.
         """
-        if site.row.closes == "req" and lane.flow[1] is not None and not lane.muted:
+        ends = site.row is not None and site.row.closes == "req"
+        if ends and lane.flow[1] is not None and not lane.muted:
             self.guard(self.emit, lane, "end", _REQUEST_END, None)
             flow = flow[0], None
         lane.flow = flow

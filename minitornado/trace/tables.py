@@ -102,7 +102,7 @@ def _future_and_coroutine() -> tuple[Row, ...]:
         Resolve(foreign + "set_exception", arg="exception", error=True, **inside, step="resolve"),
         Resolve(foreign + "cancel", error=True, **inside, step="resolve"),
         Probe(P + "gen:Runner.run", level="chain", scope=True, step="runner"),
-        Segments(P + "gen:Runner._step", coroutine=lambda runner: runner._coroutine),
+        Segments(P + "gen:Runner._step", held_as="_coroutine"),
         Probe(P + "gen:sleep", step="call-later"),
         Probe(P + "gen:with_timeout", step="with-timeout"),
     )  # fmt: skip
