@@ -275,7 +275,7 @@ class IOLoop:
         self._waker.close()
         self._poller.close()
         self._handlers.clear()
-        self._callbacks.clear()
+        self._callbacks = deque(maxlen=0)  # other threads may go on adding: to nothing
         self._timeouts.clear()
         self._due.clear()
         if IOLoop.current(instance=False) is self:
@@ -325,6 +325,7 @@ class IOLoop:
 
         `func` may be an `async def`.  `timeout`, in seconds, raises TimeoutError.
         """
+        self._check_startable()  # before anything is queued, which a loop that runs would run
         outcome: list[Future[Any]] = []
 
         def run() -> None:
@@ -387,9 +388,10 @@ class IOLoop:
 
         Timeouts with the same deadline run in the order in which they were added.
         """
-        if self._far_future < when < math.inf:
+        # Nor is NaN before anything: at the head of the heap, it would let nobody else run.
+        if not when <= self._far_future and when != math.inf:
             raise ValueError(
-                "this deadline is years ahead; deadlines are on the loop's clock: "
+                "this deadline is years ahead, or not a number; deadlines are on the loop's clock: "
                 "count from io_loop.time(), not from time.time()"
             )
         if args or kwargs:

@@ -436,6 +436,7 @@ def test_what_comes_after_close_is_ignored(fake: Fake):
     timeout = loop.call_later(1, broken)
     loop.close()
     loop.add_callback(broken)
+    assert not loop._callbacks  # a thread may go on for ever
     loop.remove_timeout(timeout)
     loop.close()
 
@@ -1005,6 +1006,17 @@ def test_call_at_refuses_it_too(io_loop: IOLoop):
         io_loop.call_at(time.time() + 5, broken)
 
 
+def test_a_deadline_that_is_no_number_is_refused(fake: Fake):
+    # It would stand at the head of the heap for ever: nobody behind it is due before it, and a
+    # loop that asks how long to sleep until then is told not to.
+    loop, poller = fake
+    with pytest.raises(ValueError, match="not a number"):
+        loop.call_later(float("nan"), broken)
+    loop.call_later(1, loop.stop)
+    loop.start()
+    assert poller.sleeps == [1.0]
+
+
 def test_a_timeout_months_ahead_does_not_disturb_the_loop(io_loop: IOLoop):
     io_loop.call_later(100 * 86400, broken)
     io_loop.call_later(float("inf"), broken)
@@ -1223,6 +1235,19 @@ def test_what_timed_out_does_not_stop_a_later_run(fake: Fake):
     with pytest.raises(TimeoutError):
         loop.run_sync(lambda: gen.sleep(10), timeout=5)
     assert loop.run_sync(lambda: gen.sleep(60), timeout=100) is None
+
+
+def test_run_sync_inside_a_loop_that_runs_leaves_nothing_to_be_run(fake: Fake):
+    loop, _poller = fake
+    ran: list[int] = []
+
+    def nested() -> None:
+        with pytest.raises(RuntimeError, match="running already"):
+            loop.run_sync(lambda: ran.append(1))
+
+    loop.run_sync(nested)
+    loop.run_sync(lambda: None)
+    assert ran == []
 
 
 def test_run_sync_forgets_its_timeout_on_ctrl_c(fake: Fake):

@@ -6,7 +6,7 @@ class IOLoop:
         return self.call_at(delay + self.time(), callback, *args, **kwargs)
 
     def call_at(self, when, callback, *args, **kwargs):
-        if self._far_future < when < math.inf:
+        if not when <= self._far_future and when != math.inf:
             raise ValueError("this deadline is years ahead")
         import bisect
 
