@@ -25,8 +25,10 @@ from typing import Any, NamedTuple, TypeAlias
 from .concurrent import Future
 from .log import gen_log
 
-# Every part of a form costs an object and a warning at worst; real forms have fewer than this.
-MAX_MULTIPART_PARTS = 1000
+# Every field or part of a form costs objects, and a warning at worst; real forms have fewer.
+MAX_FORM_FIELDS = 1000  # as Tornado 6.5
+MAX_FORM_BYTES = 4 * 1024 * 1024  # of an urlencoded one: an escape takes 70 times its own memory
+MAX_MULTIPART_PARTS = 100  # as Tornado 6.5
 MAX_PART_HEADER_BYTES = 10 * 1024  # names and file names of one part of a form
 
 # RFC 2046 §5.1.1.  Searching backwards for a long one may take as many steps for every byte: with
@@ -77,6 +79,8 @@ def _parse_line(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon:
         raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
+    if len(name) > MAX_SHORT_LINE:  # _normalize_name keeps a thousand of them
+        raise HTTPInputError(f"header field name too long: {name[:60]!r}", status=431)
     if not _TOKEN.fullmatch(name):
         raise HTTPInputError(f"malformed header field name: {name[:60]!r}")
     if not value.isprintable() and _CONTROL.search(value):  # the first is quick, the second exact
@@ -508,8 +512,9 @@ def parse_body_arguments(
 ) -> None:  # fmt: skip
     """Add what a form's `body` holds to `arguments` and `files`.
 
-    Urlencoded and multipart forms are understood; other types are left alone.  A malformed
-    form is a warning in the log.  Tornado 4.4: parse_body_arguments.
+    Urlencoded and multipart forms are understood; other types are left alone.  A form that is
+    malformed, or beyond the limits above, is a warning in the log.
+    Tornado 4.4: parse_body_arguments.
     """
     kind = content_type.lower()
     if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
@@ -517,6 +522,11 @@ def parse_body_arguments(
     if headers and "Content-Encoding" in headers:
         gen_log.warning("Unsupported Content-Encoding: %s", headers["Content-Encoding"])
     elif kind.startswith("application"):
+        if len(body) > MAX_FORM_BYTES or body.count(b"&") >= MAX_FORM_FIELDS:
+            return gen_log.warning(
+                "urlencoded form with more than %d fields or %d bytes left alone",
+                MAX_FORM_FIELDS, MAX_FORM_BYTES,
+            )  # fmt: skip
         _add_arguments(arguments, parse_qs_bytes(body))
     elif boundary := _parse_parameters(content_type)[1].get("boundary"):
         parse_multipart_form_data(boundary.encode("latin-1", "replace"), body, arguments, files)
@@ -605,7 +615,7 @@ def _decode_extended(name: str, parameters: dict[str, str]) -> None:
             raise LookupError(charset)
         parameters[name[:-1]] = unquote(rest.partition("'")[2], charset, errors="strict")
     except (LookupError, UnicodeDecodeError):
-        gen_log.warning("parameter %s in an unknown encoding left out", name)
+        gen_log.debug("parameter in an unknown encoding left out: %.60r", name)
 
 
 def url_concat(url: str, args: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> str:

@@ -11,6 +11,7 @@ import datetime
 import email.utils
 import pickle
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -145,6 +146,18 @@ def test_a_line_that_is_no_field_is_refused(line: str) -> None:
     with pytest.raises(HTTPInputError) as caught:
         HTTPHeaders().parse_line(line)
     assert caught.value.status == 400
+
+
+def test_a_name_that_is_very_long_is_refused_since_it_would_be_kept() -> None:
+    most = httputil.MAX_SHORT_LINE
+    headers = HTTPHeaders()
+    headers.parse_line("a" * most + ": x")
+    assert headers["a" * most] == "x"
+    kept = httputil._normalize_name.cache_info().currsize
+    with pytest.raises(HTTPInputError, match="name too long") as caught:
+        headers.parse_line("a" * (most + 1) + ": x")
+    assert caught.value.status == 431
+    assert httputil._normalize_name.cache_info().currsize == kept
 
 
 def test_every_character_of_a_token_may_stand_in_a_name() -> None:
@@ -563,14 +576,11 @@ def test_file_names_may_be_encoded() -> None:
 def test_an_encoding_that_nobody_should_use_leaves_the_name_out(charset: str) -> None:
     # "undefined" raises a UnicodeError, which is no LookupError, and would have become a 500.
     part = PART.format("f", f"; filename=x; filename*={charset}''%ff", "")
-    with ExpectLog("tornado.general", "parameter filename\\* in an unknown encoding"):
-        assert parse(MULTIPART, multipart(part))[1]["f"][0].filename == "x"
+    assert parse(MULTIPART, multipart(part))[1]["f"][0].filename == "x"  # and no line in the log
 
 
 def test_a_name_that_is_not_in_its_encoding_is_left_out() -> None:
-    with ExpectLog("tornado.general", "parameter filename\\* in an unknown encoding"):
-        arguments, _files = parse(
-            MULTIPART, multipart(PART.format("f", "; filename*=utf-8''%ff", "x")))  # fmt: skip
+    arguments, _files = parse(MULTIPART, multipart(PART.format("f", "; filename*=utf-8''%ff", "x")))
     assert arguments == {"f": [b"x"]}
 
 
@@ -613,6 +623,28 @@ def test_the_parts_of_a_form_are_bounded() -> None:
     assert len(arguments["a"]) == most
     with ExpectLog("tornado.general", f"multipart/form-data with more than {most} parts"):
         assert parse(MULTIPART, multipart(*[part] * (most + 1))) == ({}, {})
+
+
+def test_an_urlencoded_form_beyond_a_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    most, warning = httputil.MAX_FORM_FIELDS, "urlencoded form with more than 1000 fields or"
+    assert parse(FORM, b"&".join([b"a=b"] * most)) == ({"a": [b"b"] * most}, {})
+    with ExpectLog("tornado.general", warning):
+        assert parse(FORM, b"&".join([b"a=b"] * (most + 1))) == ({}, {})
+    monkeypatch.setattr(httputil, "MAX_FORM_BYTES", 100)
+    assert parse(FORM, b"a=" + b"x" * 98) == ({"a": [b"x" * 98]}, {})
+    with ExpectLog("tornado.general", warning):
+        assert parse(FORM, b"a=" + b"x" * 99) == ({}, {})
+
+
+def test_an_escape_takes_70_times_its_own_memory() -> None:
+    body = b"a=" + b"%41" * 100_000
+    tracemalloc.start()
+    try:
+        parse(FORM, body)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 50 < peak / len(body) < 90
 
 
 def test_a_long_word_in_a_content_type_costs_no_more_than_its_length() -> None:
