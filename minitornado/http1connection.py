@@ -43,6 +43,7 @@ from .log import app_log, gen_log
 
 CHUNK_SIZE = 64 * 1024  # bytes of a body handed to a delegate at once; as Tornado
 MAX_HEADER_SIZE = 64 * 1024  # bytes of a head; as Tornado
+MAX_EMPTY_LINES = 100  # before a head; each two of them are a read
 
 # How long, and over how many bytes, a client that we have answered early may finish speaking.
 LINGER_SECONDS = 1.0
@@ -95,7 +96,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
         "_finished", "_head", "_max_body_size", "_omit_body", "_pending_write",
         "_pieces", "_read_finished", "_request_start_line", "_response_started",
-        "_write_finished", "context", "no_keep_alive", "params", "stream",
+        "_write_finished", "_writes", "context", "no_keep_alive", "params", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +128,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = False  # to HEAD, or with 204 and 304: the head says it all
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
+        self._writes = 0  # of the application's, behind the head
 
         # The end of the exchange: the answer is out, or never will be.
         self._finished = False
@@ -151,10 +153,8 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # drips would keep a connection for ever.
                 self._deadline.start(self.params.header_timeout, self._timed_out)
             data = await self.stream.start_read(self._head)
-            while data.startswith(b"\r\n"):
-                # An empty line before a request is some client's slip of the pen (RFC 9112 §2.2).
-                self._head = ReadLines(b"\r\n\r\n", self._head.limit - 2)
-                data = data[2:] or await self.stream.start_read(self._head)
+            if data.startswith(b"\r\n"):
+                data = await self._skip_empty_lines(data)
             headers = self._parse_head(data)
             need_delegate_close = True
             waiting = delegate.headers_received(self._request_start_line, headers)
@@ -185,6 +185,15 @@ class HTTP1Connection(httputil.HTTPConnection):
             await self._end_exchange()
         return self.stream is not None and not self.stream.closed()
 
+    async def _skip_empty_lines(self, data: bytes) -> bytes:
+        """Return the head behind `data`: an empty line is some client's slip (RFC 9112 §2.2)."""
+        for _ in range(MAX_EMPTY_LINES):
+            if not data.startswith(b"\r\n"):
+                break
+            self._head = ReadLines(b"\r\n\r\n", self._head.limit - 2)
+            data = data[2:] or await self.stream.start_read(self._head)
+        return data
+
     def _parse_head(self, data: bytes) -> HTTPHeaders:
         """Parse a head, keep what it decides, and return its fields."""
         self._deadline.stop()
@@ -205,7 +214,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._deadline.start(self._body_timeout, self._timed_out)
         assert self._request_start_line is not None
         if (
-            headers.fields.get("Expect", "").lower() == "100-continue"
+            headers.get("Expect", "").lower() == "100-continue"
             and self._request_start_line.version != "HTTP/1.0"  # knows no 100, RFC 9110 §10.1.1
             and not self._response_started
         ):
@@ -240,18 +249,24 @@ class HTTP1Connection(httputil.HTTPConnection):
         and TCP makes the client wait: that is all of flow control.
         """
         waiting = delegate.data_received(piece)
-        if waiting is not None:
-            return self._wait_for(waiting)
         # A turn for everybody else: if the client sends faster than we use what it sends, the
         # next piece is always here, and nobody would wait for anything before the last.
         self._pieces += 1
-        return gen.moment if self._pieces % PIECES_A_TURN == 0 else None
+        turn = self._pieces % PIECES_A_TURN == 0
+        if waiting is not None:
+            return self._wait_for(waiting, turn)
+        return gen.moment if turn else None
 
-    async def _wait_for(self, waiting: Any) -> None:
-        """Wait until a delegate is ready for more; or for the end, if the client leaves first."""
+    async def _wait_for(self, waiting: Any, turn: bool = False) -> None:
+        """Wait until a delegate is ready for more; or for the end, if the client leaves first.
+
+        What is done already, as an `async def` without an await is, is waited for a `turn` if told.
+        """
         ready = gen.convert_yielded(waiting)
         if ready.done() or self.stream is None:
             await ready
+            if turn:
+                await gen.moment
             return
         either: Future[Any] = Future()
         chain_future(ready, either)
@@ -270,7 +285,9 @@ class HTTP1Connection(httputil.HTTPConnection):
         total = 0
         while True:
             # Small chunks are taken together: three reads for each would cost more than its bytes.
-            chunks = ReadChunks(min(self.params.chunk_size, self._max_body_size - total))
+            # Whole, though only if the stream's buffer has room, beside what comes behind them.
+            limit = min(self.params.chunk_size, self.stream.max_buffer_size // 4)
+            chunks = ReadChunks(min(limit, self._max_body_size - total))
             await self.stream.start_read(chunks)
             total += sum(map(len, chunks.pieces)) + (chunks.size or 0)
             self._check_body_size(total)  # before its bytes are read
@@ -289,12 +306,12 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     async def _read_trailer(self) -> None:
         """Read the fields after the last chunk, and drop them: in the head, they would lie."""
-        left = self.params.max_header_size
-        while (line := await self.stream.start_read(ReadLines(b"\r\n", left))) != b"\r\n":
-            left -= len(line)
-            if left <= 0:
-                raise HTTPInputError("trailer too long", status=431)
-            http1parser.check_trailer_line(line)
+        # All at once, from the CRLF of the last chunk on: in 64 KB there may be 16,000 lines.
+        limit = self.params.max_header_size
+        data = await self.stream.start_read(ReadLines(b"\r\n\r\n", limit))
+        if not data.endswith(b"\r\n\r\n"):
+            raise _unfinished_head(data, limit)
+        http1parser.check_trailer(data)
 
     def _check_body_size(self, size: int) -> None:
         if size > self._max_body_size:
@@ -337,7 +354,11 @@ class HTTP1Connection(httputil.HTTPConnection):
         if self._write_finished:
             raise HTTPOutputError("write() after finish()")
         self._response_started = True
-        return self._write(self._format_chunk(chunk))
+        future = self._write(self._format_chunk(chunk))
+        # As for the pieces of a request: a client that takes faster than the application makes
+        # is always ready for the next, and who awaits each would wait for none.
+        self._writes += 1
+        return gen.moment if future is SENT and self._writes % PIECES_A_TURN == 0 else future
 
     def finish(self) -> None:
         """Say that the answer is complete."""
@@ -473,7 +494,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Answer 500, or close if another answer has begun: its end can't be marked any more."""
         app_log.error("Uncaught exception", exc_info=error)
         if self._response_started or self.stream is None:
-            if not self._finished:  # else it is the next request's stream by now
+            if not self._write_finished:  # else it is whole, and on its way if not gone
                 self.close()
         else:
             self._write_error(500)
@@ -728,11 +749,12 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
                 self._size += len(data)
                 self._connection._check_body_size(self._size)
                 waiting = self._delegate.data_received(data)
-                self._pieces += 1
-                if waiting is None and self._pieces % PIECES_A_TURN == 0:
-                    waiting = gen.moment  # counted here too: one that comes may hold thousands
                 if waiting is not None:
                     await gen.convert_yielded(waiting)
+            # Counted here too: one that comes may hold thousands, of which many may be empty.
+            self._pieces += 1
+            if self._pieces % PIECES_A_TURN == 0:
+                await gen.moment
             # What did not fit into one piece of output is still packed.
             chunk = self._decompressor.unconsumed_tail or self._decompressor.unused_data
 
@@ -762,7 +784,7 @@ def _unfinished_head(data: bytes, limit: int) -> HTTPInputError:
         return HTTPInputError("lines end with CRLF, not with LF alone")
     if b"\r\n" not in data:
         return HTTPInputError("request line too long", status=414)
-    return HTTPInputError("head too long", status=431)
+    return HTTPInputError("head or trailer too long", status=431)
 
 
 def _without_framing(headers: HTTPHeaders) -> HTTPHeaders:

@@ -64,7 +64,7 @@ class ReadChunks:
     no more than `limit` bytes of data together.
 
     `pieces` are their data.  `size` is None, or what a chunk announces that is not among them: 0
-    for the last, or more than `limit`.
+    for the last, or more than `limit`.  Behind a last chunk's size the CRLF is left in the buffer.
 
     >>> chunks = ReadChunks(limit=10)
     >>> chunks.find_end(bytearray(b"2\r\nab\r\n3\r\ncde\r\n6\r\nfghij"), closed=False)
@@ -86,8 +86,11 @@ class ReadChunks:
             while (start := buffer.find(b"\r\n", end, end + MAX_CHUNK_LINE) + 2) >= 2:
                 size = parse_chunk_size(view[end:start].tobytes())
                 after = start + size
-                if size == 0 or size > left:
-                    if end == 0 or size == 0:
+                if size == 0:
+                    self.size, end = size, start - 2  # a trailer ends with two CRLFs, if empty too
+                    break
+                if size > left:
+                    if end == 0:
                         self.size, end = size, start
                     break
                 if after + 2 > len(buffer):
@@ -136,9 +139,9 @@ MAX_SHORT_FIELDS = 2048  # bytes
 _parse_short_fields = functools.lru_cache(maxsize=256)(_parse_fields)
 
 
-def check_trailer_line(line: bytes) -> None:
-    """Raise unless `line`, CRLF included, is a header field."""
-    HTTPHeaders().parse_line(line[:-2].decode("latin-1"))
+def check_trailer(data: bytes) -> None:
+    """Raise unless `data` is header fields, with a CRLF before the first and two at the end."""
+    HTTPHeaders().parse_lines(data.decode("latin-1").split("\r\n")[1:-2])
 
 
 # Most chunks of a body have one size.  Bounded in number here, in length by MAX_CHUNK_LINE.

@@ -29,6 +29,8 @@ from .tcpserver import TCPServer
 # Seconds a kept connection may be idle when nothing else is asked for; as Tornado.
 DEFAULT_IDLE_TIMEOUT = 3600
 
+SMALL_CHUNK = 4096  # bytes; to copy so many costs next to nothing
+
 Application = Callable[[httputil.HTTPServerRequest], Any] | HTTPServerConnectionDelegate
 
 
@@ -210,7 +212,12 @@ class _ServerRequestAdapter(HTTPMessageDelegate):
     def data_received(self, chunk: bytes) -> Any:
         if self.delegate is not None:
             return self.delegate.data_received(chunk)
-        self._chunks.append(chunk)
+        # Small neighbours are made one: each object takes 40 bytes and more beside its own, which
+        # were 3 GB for the 100 MB of a client that sends them two by two.
+        if self._chunks and len(self._chunks[-1]) + len(chunk) <= SMALL_CHUNK:
+            self._chunks[-1] += chunk
+        else:
+            self._chunks.append(chunk)
         return None
 
     def finish(self) -> Any:

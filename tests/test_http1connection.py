@@ -333,19 +333,44 @@ def progress_of(loop: IOLoop, server: Server, event: str, number: int) -> list[i
     return progress
 
 
+async def done_when_called(connection: HTTP1Connection) -> None:
+    """Waits for nothing, as most `async def data_received`."""
+
+
+@pytest.mark.parametrize("on_data", [lambda connection: None, done_when_called])
 @pytest.mark.parametrize("raw", [
     b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 400\r\n\r\n" + b"xy" * 200,
     CHUNKED + b"1\r\nx\r\n1\r\ny\r\n" * 200 + b"0\r\n\r\n",
     CHUNKED + b"2\r\nxy\r\n" * 200 + b"0\r\n\r\n",
 ], ids=["by length", "in chunks", "in chunks of two pieces"])  # fmt: skip
-def test_between_some_pieces_of_a_body_everybody_has_a_turn(io_loop: IOLoop, raw: bytes) -> None:
-    server = Server()
+def test_between_some_pieces_of_a_body_everybody_has_a_turn(
+    io_loop: IOLoop, raw: bytes, on_data: Callable[[HTTP1Connection], Any]
+) -> None:
+    server = Server(on_data=on_data)
     with serving(io_loop, server, chunk_size=1) as peer:
         progress = progress_of(io_loop, server, "data_received", 30)
         assert peer.send(raw, 40) == HELLO
         steps = [after - before for before, after in itertools.pairwise(progress)]
         assert max(steps) == http1connection.PIECES_A_TURN
         assert server.delegates[0].body == b"xy" * 200
+
+
+def test_between_some_writes_everybody_has_a_turn(io_loop: IOLoop) -> None:
+    # Who awaits each waits for none of them, where the kernel takes all at once.
+    async def stream(connection: HTTP1Connection) -> None:
+        connection.write_headers(OK, HTTPHeaders({"Content-Length": "400"}))
+        for _ in range(200):
+            server.events.append("written")
+            await connection.write(b"xy")
+        connection.finish()
+
+    server = Server(on_finish=stream)
+    with serving(io_loop, server) as peer:
+        progress = progress_of(io_loop, server, "written", 30)
+        assert peer.send(GET, 40).endswith(b"xy" * 200)
+        steps = [after - before for before, after in itertools.pairwise(progress)]
+        assert max(steps) == http1connection.PIECES_A_TURN
+        assert peer.send(GET, 40).endswith(b"xy" * 200)
 
 
 def test_while_it_is_held_back_the_client_is_not_read_from(io_loop: IOLoop) -> None:
@@ -439,6 +464,7 @@ REFUSED = {
     "an unknown coding": (b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", 501),
     "bad chunk size": (CHUNKED + b"-1\r\n", 400), "bad chunk end": (CHUNKED + b"1\r\nab\r\n", 400),
     "bad trailer": (CHUNKED + b"0\r\nA : b\r\n\r\n", 400),
+    "LF alone in a trailer": (CHUNKED + b"0\r\nA: b\n\n\r\n", 400),
 }  # fmt: skip
 
 
@@ -762,6 +788,26 @@ def fail(connection: HTTP1Connection) -> None:
     raise ValueError("of the application")
 
 
+def test_an_application_that_raises_after_its_answer_does_not_take_it_back(
+    io_loop: IOLoop,
+) -> None:
+    size = 20 * 1024 * 1024  # more than the kernel takes at once
+
+    def fail_after(connection: HTTP1Connection) -> None:
+        connection.write_headers(OK, {"Content-Length": str(size)}, bytes(size))
+        connection.finish()
+        fail(connection)
+
+    with (
+        ExpectLog("tornado.application", "Uncaught exception"),
+        serving(io_loop, Server(on_finish=fail_after)) as peer,
+    ):
+        peer.socket.send(GET)
+        got = sum(len(peer.receive(1)) for _ in range(200))
+        assert got > size
+        assert not peer.ended
+
+
 @pytest.mark.parametrize("where", ["on_headers", "on_data", "on_finish"])
 @pytest.mark.parametrize("later", [False, True])
 def test_an_application_that_raises_is_logged_and_answered_with_500(
@@ -1003,7 +1049,7 @@ def test_an_application_may_set_the_limit_of_a_body(
     (b"GET /" + b"a" * 300 + b" HTTP/1.1\r\n\r\n", 414),
     (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 300 + b"\r\n\r\n", 431),
     (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"X: a\r\n" * 60 + b"\r\n", 431),
-    (b"\r\n" * 200 + GET, 414),
+    (b"\r\n" * 90 + b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 60 + b"\r\n\r\n", 431),
     (CHUNKED + b"0\r\n" + b"X: a\r\n" * 60 + b"\r\n", 431),
     (CHUNKED + b"0\r\nX: " + b"a" * 300 + b"\r\n\r\n", 431),
 ])  # fmt: skip
@@ -1020,6 +1066,38 @@ def test_a_head_or_trailer_that_is_too_long_is_refused(
                 if not answer:
                     answer = peer.send(piece, 2)
             assert status(answer) == expected, way
+
+
+def test_before_a_head_there_may_be_some_empty_lines_but_not_many(io_loop: IOLoop) -> None:
+    most = http1connection.MAX_EMPTY_LINES
+    with serving(io_loop, Server()) as peer:
+        assert peer.send(b"\r\n" * most + GET) == HELLO
+        with ExpectLog("tornado.general", MALFORMED):
+            assert status(peer.send(b"\r\n" * (most + 1) + GET)) == 400
+
+
+def test_a_trailer_is_read_at_once(io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A read for each of its lines would cost several times as much, in one turn of the loop.
+    server = Server()
+    start_read = BaseIOStream.start_read
+
+    def told(stream: BaseIOStream, read: Any) -> Future[bytes]:
+        server.events.append("read")
+        return start_read(stream, read)
+
+    monkeypatch.setattr(BaseIOStream, "start_read", told)
+    with serving(io_loop, server, first=CHUNKED + b"0\r\n" + b"a:\r\n" * 10_000 + b"\r\n") as peer:
+        assert peer.receive() == HELLO
+        assert server.events.count("read") == 4  # head, last chunk, trailer, and the next head
+
+
+def test_a_chunk_that_the_streams_buffer_has_no_room_for_is_read_in_parts(io_loop: IOLoop) -> None:
+    server = Server()
+    body = b"x" * 65536
+    raw = CHUNKED + b"10000\r\n" + body + b"\r\n0\r\n\r\n"
+    with serving(io_loop, server, max_buffer_size=65536, max_body_size=10**6) as peer:
+        assert peer.send(raw, 10) == HELLO
+        assert server.delegates[0].body == body
 
 
 def test_a_head_of_just_the_limit_is_welcome(io_loop: IOLoop) -> None:
@@ -1277,17 +1355,37 @@ def test_a_packed_body_is_unpacked_and_its_head_says_so(io_loop: IOLoop) -> None
         assert server.delegates[1].body == b"plain"
 
 
+@pytest.mark.parametrize("on_data", [lambda connection: None, done_when_called])
 def test_between_some_pieces_that_are_unpacked_everybody_has_a_turn(
-    io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch
+    io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch, on_data: Callable[[HTTP1Connection], Any]
 ) -> None:
     monkeypatch.setattr(http1connection, "CHUNK_SIZE", 10)
-    server = Server()
+    server = Server(on_data=on_data)
     with serving(io_loop, server, chunk_size=1000, decompress=True) as peer:
         progress = progress_of(io_loop, server, "data_received", 30)
         assert peer.send(gzipped(bytes(4000)), 40) == HELLO
         steps = [after - before for before, after in itertools.pairwise(progress)]
         assert max(steps) == http1connection.PIECES_A_TURN
         assert server.delegates[0].body == bytes(4000)
+
+
+def test_between_some_members_with_nothing_in_them_everybody_has_a_turn(
+    io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In 64 KB there are three thousand, and each costs as much as a piece.
+    server = Server()
+    decompress = http1connection._GzipMessageDelegate._decompress
+
+    def told(delegate: Any, chunk: bytes) -> bytes:
+        server.events.append("unpacked")
+        return decompress(delegate, chunk)
+
+    monkeypatch.setattr(http1connection._GzipMessageDelegate, "_decompress", told)
+    with serving(io_loop, server, decompress=True) as peer:
+        progress = progress_of(io_loop, server, "unpacked", 30)
+        assert peer.send(gzipped(b"", gzip.compress(b"") * 200), 40) == HELLO
+        steps = [after - before for before, after in itertools.pairwise(progress)]
+        assert max(steps) == http1connection.PIECES_A_TURN
 
 
 def test_packed_bodies_are_left_packed_unless_asked_for(io_loop: IOLoop) -> None:
@@ -1400,7 +1498,7 @@ def test_a_request_whose_connection_is_closed_when_its_end_is_here_is_not_handed
     finish_read = BaseIOStream._finish_read
 
     def finish_and_close(stream: BaseIOStream, end: int) -> None:
-        last = bytes(stream._read_buffer[:end]).endswith((b"345", b"0\r\n"))
+        last = bytes(stream._read_buffer[:end]).endswith((b"345", b"\r\n\r\n"))
         finish_read(stream, end)
         if last:
             stream.close()

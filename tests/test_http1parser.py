@@ -93,8 +93,8 @@ def chunks(data: bytes, limit: int = 10) -> tuple[int | None, list[bytes], int |
     (b"5\r\n12345\r\n5\r\n67890\r\n1\r\na\r\n", (20, [b"12345", b"67890"], None)),  # that is 10
     (b"2\r\nab\r\nb\r\n", (7, [b"ab"], None)),
     (b"b\r\n", (3, [], 11)),  # larger than the limit: to be read by itself
-    (b"2\r\nab\r\n0\r\nX: y", (10, [b"ab"], 0)),
-    (b"0\r\n", (3, [], 0)),
+    (b"2\r\nab\r\n0\r\nX: y", (8, [b"ab"], 0)),
+    (b"0\r\n", (1, [], 0)),  # the CRLF is the trailer's
 ])  # fmt: skip
 def test_chunks_that_are_here_are_taken_together(
     data: bytes, found: tuple[int | None, list[bytes], int | None]

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,24 @@ def test_a_body_in_many_pieces_is_joined_once() -> None:
     adapter.finish()
     assert Nobody.size == 10_000_000  # type: ignore[attr-defined]
     assert time.process_time() - started < 1
+
+
+def test_a_body_in_chunks_of_two_takes_no_more_memory_than_another() -> None:
+    # Each as an object of its own takes 40 bytes or so.
+    size = 1_000_000
+    adapter = _ServerRequestAdapter(HTTPServer(who), None, None)
+    adapter.headers_received(RequestStartLine("POST", "/", "HTTP/1.1"), HTTPHeaders())
+    tracemalloc.start()
+    try:
+        for number in range(size // 2):
+            adapter.data_received(b"%02d" % (number % 100))
+        now, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size <= now < 1.1 * size
+    adapter.data_received(b"x" * 10_000)  # is not copied
+    adapter.data_received(b"y")
+    assert [len(chunk) for chunk in adapter._chunks[-2:]] == [10_000, 1]
 
 
 # ---- a delegate as application ----

@@ -95,7 +95,11 @@ _own(
     ("if self.delegate is not None:", "For a delegate:"),
     ("return self.delegate.data_received(chunk)",
      "it gets it as it is, and may hold back the next one."),
-    ("self._chunks.append(chunk)", "For a function, it goes into the tray."),
+    ("if self._chunks and len(self._chunks[-1]) + len(chunk) <= SMALL_CHUNK:",
+     "For a function, it goes into the tray. Is the last one there small, and this one too?"),
+    ("self._chunks[-1] += chunk", "Then the two become one."),
+    ("else:", "Mostly not:"),
+    ("self._chunks.append(chunk)", "it lies beside the others."),
     ("return None", "Go on reading."),
 )  # fmt: skip
 _own(
