@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from minitornado import httputil
 from minitornado.http1connection import PIECES_A_TURN, REQUESTS_A_TURN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,4 +140,10 @@ def test_every_module_of_the_stack_is_on_the_map() -> None:
 
 def test_the_requests_a_turn_that_it_names_are_the_connections_own() -> None:
     assert f"a turn for others after every {REQUESTS_A_TURN}th request" in TEXT
-    assert f"likewise after every {PIECES_A_TURN}th piece of a body" in TEXT
+    assert (
+        f"likewise after every {PIECES_A_TURN}th piece of a body, and every {PIECES_A_TURN}th write"
+    ) in TEXT
+    assert (
+        f"more than {httputil.MAX_FORM_FIELDS} fields, {httputil.MAX_MULTIPART_PARTS} parts or "
+        f"{httputil.MAX_FORM_BYTES >> 20} MiB of an urlencoded body"
+    ) in TEXT
