@@ -222,6 +222,14 @@ def test_the_read_buffer_fills_and_empties_as_bytes_come() -> None:
     assert [level.watched for level in levels] == ["READ", "READ", "READ", None]
 
 
+def test_a_buffer_that_grows_bit_by_bit_is_told_each_time() -> None:
+    trace, driven = recorded("fragments")
+    reads = [level.read for level in Buffers(trace, conn="c1").levels]
+    sizes = [event.data.get("bytes") for event in trace.filter(name="recv")]
+    assert reads == [0, *itertools.accumulate(filter(None, sizes)), 0, 0]
+    assert sum(filter(None, sizes)) == driven.sent["c1"]
+
+
 def test_the_write_buffer_holds_what_the_kernel_did_not_take() -> None:
     trace = recorded("big")[0]
     sends = [event.data for event in trace if event.name == "send"]

@@ -31,6 +31,7 @@ from minitornado.trace.views.state import (
     WATCHED,
     State,
     changing,
+    lines_at,
     states,
 )
 
@@ -95,7 +96,7 @@ class Witness:
                 continue  # attaching finds one after the other
             truth = self.seen[event.seq]
             # Written right before it is done, or right after: either is fine.
-            itself = {event.data.get("handle")}
+            itself = {event.data["handle"]} if "handle" in event.data else set()
             for row, waiting, real in (
                 (QUEUE, state.queued, truth.queued), (TIMERS, state.timers, truth.timers)
             ):  # fmt: skip
@@ -183,9 +184,30 @@ def test_of_a_loop_that_was_there_before_what_is_claimed_is_so(service: Service)
     assert not any("rbuf" in line for line in Stepper(witness.trace).text().splitlines())
 
 
+def test_what_is_queued_when_the_trace_begins_is_not_denied() -> None:
+    loop = IOLoop(make_current=False)
+    witness = Witness(loop)
+
+    def begin() -> None:
+        loop.add_callback(int)
+        witness.__enter__()
+
+    loop.add_callback(begin)
+    loop.run_sync(lambda: gen.sleep(0.01), timeout=5)
+    witness.__exit__()
+    loop.close()
+    polls = [event for event in witness.trace if event.kind == "poll"]
+    assert polls[0].data["wait"] == "none" and None in witness.seen[polls[0].seq].queued
+    assert witness.compare() == {QUEUE}
+
+
 def test_of_a_loop_that_the_tracer_was_attached_to_all_is_known(service: Service) -> None:
+    service.run(service.client.write, get()[:10])
+    service.run(gen.sleep, 0.001)
     with Witness(service.loop) as witness:
         service.loop.add_callback(witness.tracer.attach, service.loop)
+        service.run(service.client.write, get()[10:])
+        service.run(gen.sleep, 0.001)
         service.ask()
         service.run(gen.sleep, 0.001)
     assert witness.compare() == set(ROWS)
@@ -227,6 +249,16 @@ def test_what_the_application_s_own_stream_holds_is_not_the_connection_s() -> No
     assert (state.fills["c1"].read, state.fills["c1"].stream) == (3, "IOStream#1")
 
 
+def test_what_lay_in_a_buffer_is_not_known_after_a_hole() -> None:
+    begin = Event(1, "begin", "connection", conn="c1", fd="c1")
+    filled = Event(2, "return", "f", conn="c1", obj="IOStream#1", data={"delta": {"rbuf": [0, 5]}})
+    later = Event(9, "call", "g", conn="c1", obj="IOStream#1")
+    for events, wanted in (([begin, filled], "5 bytes to be read"),
+                           ([begin, filled, later], "an unknown number of bytes to be read")):
+        said = lines_at(Trace(events), {events[-1].seq})[events[-1].seq]
+        assert dict(said)["c1 buffers"].startswith(wanted)
+
+
 def test_a_level_that_records_no_calls_claims_nothing_of_the_buffers() -> None:
     trace = witness_of(SCRIPTS["get"], level="chain").trace
     assert "buffers" not in "".join(line for line in all_rows(trace))
@@ -246,3 +278,13 @@ def test_of_several_loops_the_rows_are_of_all_of_them() -> None:
         state.apply(poll)
         names = [name for name, _text in state.lines(poll, Trace([poll]))]
         assert names == [("all loops' " if lane == "loop2" else "") + row for row in ROWS]
+
+
+def test_a_loop_that_is_made_later_tells_nothing_of_the_first() -> None:
+    poll = Event(1, "poll", "epoll_wait", data={"wait": "none"})
+    made = Event(2, "schedule", "add_handler", fd="waker1", step="watch", data={"how": "fd"})
+    for events, whole in (([made], True), ([poll, made], False)):
+        state = State()
+        for event in events:
+            state.apply(event)
+        assert (WATCHED not in state.partial) == whole

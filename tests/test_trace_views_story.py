@@ -7,6 +7,7 @@ counted; the same trace is told in the same words, on every width, without colou
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -428,6 +429,19 @@ def test_what_openssl_does_is_told_as_its_own(certificates: Certificates) -> Non
     assert "What OpenSSL asks of the kernel is not seen." in counts
     labels = [row.label for row in trace.lanes(conn="c1").rows]
     assert "handshake WantRead" in labels and max(map(len, labels)) < 22
+
+
+@pytest.mark.parametrize("name", ["get", "slow", "boom", "delegate"])
+def test_what_another_thread_does_in_between_changes_no_sentence(name: str) -> None:
+    trace = recorded(name)[0]
+    mixed = []
+    for event in trace:
+        edges = {edge: 2 * seq for edge in ("parent", "cause", "link", "of")
+                 if (seq := getattr(event, edge)) is not None}  # fmt: skip
+        mixed.append(dataclasses.replace(event, seq=2 * event.seq, **edges))
+        mixed.append(Event(2 * event.seq + 1, "note", "tick", lane="thread-9"))
+    for alone, among in zip(Story(trace), Story(Trace(mixed)), strict=True):
+        assert (alone.sentence, alone.edges()) == (among.sentence, among.edges())
 
 
 # ---- length ----

@@ -78,7 +78,6 @@ class State:
         data = event.data
         match event.kind:
             case "schedule":
-                self._forget(data.get("passed"))
                 if data.get("how") == "callback":
                     self.queued[data["handle"]] = event
                 elif data.get("how") == "timer":
@@ -86,7 +85,8 @@ class State:
                 elif data.get("how") == "fd":
                     self._apply_handler(event)
             case "run" | "cancel":
-                self._forget(data.get("handle"))
+                self.queued.pop(data.get("handle", 0), None)
+                self.timers.pop(data.get("handle", 0), None)
             case "poll":
                 self._apply_poll(event)
             case "ready" if event.fd is not None and "handle" in data:
@@ -97,11 +97,6 @@ class State:
                 self.fills[event.conn] = Fill() if data.get("attached") else Fill(0, 0)
         if event.conn is not None and "Stream#" in (event.obj or ""):
             self._apply_delta(event, event.conn)
-
-    def _forget(self, handle: int | None) -> None:
-        if handle is not None:
-            self.queued.pop(handle, None)
-            self.timers.pop(handle, None)
 
     def _apply_handler(self, event: Event) -> None:
         """Take into account that an fd got a handler; of those that count, epoll_ctl will tell."""
