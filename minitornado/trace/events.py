@@ -176,8 +176,7 @@ class Trace(Looks):
     A selection made by `filter` is a Trace too.  It still knows the whole: `trace[seq]` finds
     every event, so the edges of what is visible can be followed through what is not.
 
-    `meta`: what the header line says (table, level, ...).  `sources`: module -> path of its
-    file, of a live trace only; paths mean nothing on another machine.
+    `meta`: what the header line says (table, level, ...).
     """
 
     def __init__(
@@ -193,7 +192,6 @@ class Trace(Looks):
         self._lock = threading.RLock()
         self._at_work = False  # somebody has the lock, and is at work
         self.meta: dict[str, Any] = {} if meta is None else meta
-        self.sources: dict[str, str] = {} if whole is None else whole.sources
         self.whole: Trace = self if whole is None else whole
         self._by_seq: dict[int, Event] = {}
         self._closers: dict[int, Event] = {}

@@ -195,7 +195,7 @@ def source(trace: Trace, event: Event) -> tuple[str, list[tuple[int, str, bool]]
     """
     at = next((each for each in (event, *trace.ancestors(event)) if each.src), event)
     name, _, line = (at.src or "").rpartition(":")
-    path = trace.sources.get(at.mod or "") or _path_of(at.mod or "")
+    path = _path_of(at.mod or "")
     if path is None or Path(path).name != Path(name).name or not line.isdigit():
         return "", []
     here = int(line)
