@@ -535,3 +535,11 @@ def test_if_nginx_dies_the_example_says_so_and_ends() -> None:
         assert example.process.wait(DEADLINE) == 1
         until_gone(*(pid for _, pid in example.backends.values()))
     assert any("nginx ended with status 0" in line for line in example.errors), example.errors
+
+
+def test_nginx_is_not_ready_while_a_signal_would_still_kill_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as early:
+        nginx = family.Nginx("nginx", early.getsockname()[1], str(tmp_path))
+        assert not nginx._is_ready()  # though the kernel takes connections for it
+        (tmp_path / "nginx.pid").write_text("1\n")
+        assert nginx._is_ready()

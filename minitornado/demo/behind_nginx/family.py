@@ -126,17 +126,17 @@ class Member:
             return f"was killed by {signal.Signals(-status).name}"
         return f"ended with status {status}"
 
-    def wait_until_listening(self) -> None:
-        """Return when it accepts connections; raise CannotStart if it never will."""
+    def wait_until_ready(self) -> None:
+        """Return when it takes connections and signals; raise CannotStart if it never will."""
         deadline = time.monotonic() + START_SECONDS
-        while not self._listens():
+        while not self._is_ready():
             end = self.is_gone()
             if end is not None:
-                raise CannotStart(f"{self.name} {end} before it listened on port {self.port}.")
+                raise CannotStart(f"{self.name} {end} before it was ready on port {self.port}.")
             if time.monotonic() > deadline:
-                raise CannotStart(f"{self.name} does not listen on port {self.port}.")
+                raise CannotStart(f"{self.name} was not ready on port {self.port}.")
 
-    def _listens(self) -> bool:
+    def _is_ready(self) -> bool:
         raise NotImplementedError
 
     def tell(self, signum: int) -> None:
@@ -171,7 +171,7 @@ class BackendProcess(Member):
         command = [sys.executable, "-m", module, "--port", str(port), "--until-eof"]
         super().__init__(f"process {number}", port, command)
 
-    def _listens(self) -> bool:
+    def _is_ready(self) -> bool:
         assert self.process is not None and self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], WATCH_SECONDS)
         return bool(ready) and bool(self.process.stdout.readline())
@@ -182,14 +182,15 @@ class Nginx(Member):
 
     def __init__(self, path: str, port: int, folder: str) -> None:
         super().__init__("nginx", port, [path, "-p", folder, "-c", "nginx.conf", "-e", "stderr"])
+        self._pid_file = Path(folder, "nginx.pid")
 
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            time.sleep(WATCH_SECONDS)
-            return False
-        return True
+    def _is_ready(self) -> bool:
+        # Written after it listens and has said what to do on signals.  Before that the kernel
+        # takes connections for it already, but a signal to stop would kill it.
+        if self._pid_file.exists():
+            return True
+        time.sleep(WATCH_SECONDS)
+        return False
 
 
 class Family:
@@ -234,9 +235,9 @@ class Family:
         for backend in self.backends:
             backend.start()
         for backend in self.backends:
-            backend.wait_until_listening()
+            backend.wait_until_ready()
         nginx.start()
-        nginx.wait_until_listening()
+        nginx.wait_until_ready()
         scheme = "https" if self._tls else "http"
         say(f"nginx      {scheme}://127.0.0.1:{self.port}  pid {nginx.pid}, passing on to")
         for backend in self.backends:
@@ -256,7 +257,7 @@ class Family:
                 pid = backend.pid
                 backend.forget()
                 backend.start()
-                backend.wait_until_listening()
+                backend.wait_until_ready()
                 say(f"{backend.name} (pid {pid}) {end}; started again, pid {backend.pid}")
 
     def _stop(self, nginx: Nginx) -> None:
