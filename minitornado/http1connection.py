@@ -163,23 +163,21 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self._body_length != 0 and self.stream is not None:
                 await self._read_body(headers, delegate)
             self._read_finished = True
-            if self.stream is None:  # another protocol has taken the stream over
-                need_delegate_close = False
-            elif not self._write_finished:
+            if not self._write_finished and self.stream is not None:
                 need_delegate_close = False
                 waiting = delegate.finish()
                 if waiting is not None:  # the application goes on as a coroutine
                     gen.convert_yielded(waiting).add_done_callback(self._application_done)
         except HTTPInputError as error:
             self._refuse(error)
-        except _AnsweredEarly:
+        except _EnoughRead:
             pass
         except Exception as error:
             if self._client_has_left(error):
                 raise
             self._application_failed(error)
         finally:
-            if need_delegate_close:
+            if need_delegate_close and self.stream is not None:
                 self._close_delegate(delegate)
         if not self._finished or self._disconnect_on_finish:
             await self._end_exchange()
@@ -232,8 +230,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     async def _read_fixed_body(self, length: int, delegate: HTTPMessageDelegate) -> None:
         """Hand `length` bytes to the delegate, in pieces as they come."""
         while length > 0:
-            if self._write_finished:
-                raise _AnsweredEarly
+            self._check_wanted()
             # Partial: what is here is handed on, and memory holds a piece and not the body.
             chunk = await self.stream.read_bytes(min(self.params.chunk_size, length), partial=True)
             length -= len(chunk)
@@ -284,6 +281,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Hand chunks to the delegate up to the last, then read the trailer (RFC 9112 §7.1)."""
         total = 0
         while True:
+            self._check_wanted()
             # Small chunks are taken together: three reads for each would cost more than its bytes.
             # Whole, though only if the stream's buffer has room, beside what comes behind them.
             limit = min(self.params.chunk_size, self.stream.max_buffer_size // 4)
@@ -292,8 +290,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             total += sum(map(len, chunks.pieces)) + (chunks.size or 0)
             self._check_body_size(total)  # before its bytes are read
             for piece in chunks.pieces:
-                if self._write_finished:
-                    raise _AnsweredEarly
+                self._check_wanted()
                 waiting = self._hand_on(piece, delegate)
                 if waiting is not None:
                     await waiting
@@ -312,6 +309,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         if not data.endswith(b"\r\n\r\n"):
             raise _unfinished_head(data, limit)
         http1parser.check_trailer(data)
+
+    def _check_wanted(self) -> None:
+        if self._write_finished or self.stream is None:
+            raise _EnoughRead
 
     def _check_body_size(self, size: int) -> None:
         if size > self._max_body_size:
@@ -398,6 +399,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         # The application's own headers are not touched: it may use them for every answer.
         lines = [f"HTTP/1.1 {code} {start_line[2]}", *headers.format_lines()]
         if "Content-Length" in fields:
+            if "Transfer-Encoding" in fields:  # RFC 9112 §6.2: the client could believe either
+                raise ValueError("both Content-Length and Transfer-Encoding in the answer")
             if not self._omit_body:
                 self._expected_content_remaining = int(fields["Content-Length"])
         elif not bodiless and "Transfer-Encoding" not in fields:
@@ -408,16 +411,17 @@ class HTTP1Connection(httputil.HTTPConnection):
                 lines.append("Transfer-Encoding: chunked")
         if "Date" not in fields:
             lines.append(_date_line())
-        if "Connection" in fields:
-            self._disconnect_on_finish |= "close" in fields["Connection"].lower()
+        said = fields["Connection"].lower() if "Connection" in fields else None
+        if said is not None and "close" in said:
+            self._disconnect_on_finish = True
         elif self._disconnect_on_finish:
-            lines.append("Connection: close")
-        elif version == "HTTP/1.0":
+            lines.append("Connection: close")  # whatever the application says: it counts
+        elif version == "HTTP/1.0" and said is None:
             lines.append("Connection: keep-alive")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1:
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1 or b"\0" in head:
             # Text of a stranger in a field would otherwise become a field of its own.
-            raise ValueError(f"Newline in header: {lines!r}")
+            raise ValueError(f"Newline or NUL in header: {lines!r}")
         return head
 
     def _format_chunk(self, chunk: bytes) -> bytes:
@@ -534,7 +538,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _finish_request(self, _written: object = None) -> None:
         """The last byte of the answer has left the buffer: the exchange is over."""
-        if self._disconnect_on_finish and self._read_finished:
+        if self._disconnect_on_finish and not self._client_speaks():
             return self.close()
         if not self._read_finished:
             self._deadline.start(LINGER_SECONDS, self._timed_out)
@@ -565,9 +569,15 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._finish_future = Future()
             await self._finish_future
         if self._disconnect_on_finish and self.stream is not None and not self.stream.closed():
-            if not self._read_finished:
+            if self._client_speaks():
                 await self._linger()
             self.close()
+
+    def _client_speaks(self) -> bool:
+        """Tell whether bytes may be here, or come, that nobody will read."""
+        # Inside TLS there is always something to be read: it would not tell one from the other.
+        further_requests = not self.stream.encrypted and self.stream.pending()
+        return not self._read_finished or further_requests
 
     async def _linger(self) -> None:
         """Let the client finish speaking, though not for long.
@@ -775,8 +785,8 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
         return self._delegate.on_connection_close()
 
 
-class _AnsweredEarly(Exception):
-    """The delegate has answered, and wants no more of the body."""
+class _EnoughRead(Exception):
+    """The delegate wants no more of the body: it has answered, or given the stream away."""
 
 
 def _unfinished_head(data: bytes, limit: int) -> HTTPInputError:

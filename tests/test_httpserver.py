@@ -534,6 +534,20 @@ def test_over_tls_the_protocol_is_https(io_loop: IOLoop, certificates: Certifica
         assert client.read().endswith(b"127.0.0.1 https")
 
 
+def test_over_tls_too_a_connection_ends_without_waiting_for_the_client(
+    io_loop: IOLoop, certificates: Certificates
+) -> None:
+    with (
+        serving(io_loop, ssl_options=certificates.options, no_keep_alive=True) as server,
+        client_of(server) as sock,
+    ):
+        client = Client(io_loop, sock, certificates.client_context())
+        client.handshake()
+        client.send(GET)
+        turns(io_loop, 10)
+        assert not server._connections
+
+
 def count_per_turn(loop: IOLoop, count: Callable[[], int], number: int) -> int:
     """The most that `count` grows in one turn of the loop."""
     counts: list[int] = []

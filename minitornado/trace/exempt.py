@@ -77,7 +77,8 @@ answers a question, and changes nothing
     concurrent: Future.running Future.cancel Future.cancelled Future.done Future.result
     concurrent: Future.exception Future.exc_info is_future
     gen: maybe_future
-    http1connection: HTTP1Connection._check_body_size HTTP1Connection._client_has_left
+    http1connection: HTTP1Connection._check_body_size HTTP1Connection._check_wanted
+    http1connection: HTTP1Connection._client_has_left HTTP1Connection._client_speaks
     http1connection: HTTP1Connection.idle
     ioloop: IOLoop.initialized IOLoop.current IOLoop.instance IOLoop.split_fd
     ioloop: PeriodicCallback.is_running

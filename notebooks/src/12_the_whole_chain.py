@@ -309,7 +309,7 @@ for short, name in names.items():
 well, raises, waiting, asking = (ran["read", title] for title in scenarios.fates())
 assert not [code for code in well if code.startswith("except")]
 assert [code for code in raises if code not in well] == [
-    "except HTTPInputError as error:", "except _AnsweredEarly:", "except Exception as error:",
+    "except HTTPInputError as error:", "except _EnoughRead:", "except Exception as error:",
     "if self._client_has_left(error):", "self._application_failed(error)"]
 assert raises[-2:] == well[-2:] and "waiting = delegate.finish()" in raises
 assert "if waiting is not None:" in raises  # the one after headers_received
