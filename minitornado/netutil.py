@@ -170,6 +170,10 @@ def ssl_options_to_context(
         server_side = certfile is not None
     protocol = ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
     context = ssl.SSLContext(options.pop("ssl_version", None) or protocol)
+    if server_side:
+        # A client that ends without a goodbye may still wait for its answer.  OpenSSL would take
+        # that for an attack, and let us write no more.
+        context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     if certfile is not None:
         context.load_cert_chain(certfile, keyfile)
     cert_reqs = options.pop("cert_reqs", context.verify_mode)

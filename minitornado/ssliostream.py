@@ -25,7 +25,9 @@ from .iostream import WRITE_CHUNK_SIZE, Data, IOStream, Socket
 from .log import gen_log
 from .poller import READ, WRITE
 
-# What OpenSSL says of an end in the middle of the encryption: a reset, as any other.
+# What OpenSSL says of an end in the middle of the encryption: a reset, as any other.  A client is
+# told, since anybody on the way could have cut its answer short; a server's requests say their
+# own length.
 CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -110,7 +112,12 @@ class SSLIOStream(IOStream):
     # ---- called by the loop ----
 
     def _handle_events(self, fd: Any, events: int) -> None:
-        if not self._connecting and events & WRITE:
+        if self._connecting:
+            # The handshake takes what is there, and a read that was asked for the request behind
+            # it.  To look for more would find the end of a client that asks but once, before
+            # anybody has had a turn to answer.
+            events &= ~READ
+        elif events & WRITE:
             events |= READ  # it may have been a read that had to write first
         super()._handle_events(fd, events)
 
@@ -126,7 +133,7 @@ class SSLIOStream(IOStream):
             try:
                 self.socket = netutil.ssl_wrap_socket(
                     self.socket, self._ssl_options, self._server_hostname,
-                    do_handshake_on_connect=False,
+                    do_handshake_on_connect=False, suppress_ragged_eofs=False,
                 )  # fmt: skip
             except OSError as reset:  # since we asked for its error
                 return self.close(exc_info=reset)
@@ -146,7 +153,7 @@ class SSLIOStream(IOStream):
         except OSError as error:
             # Port scans and load balancers knock and leave, which is worth no line.  Plain HTTP
             # on this port, an unknown certificate, noise: one line, no traceback.
-            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            if isinstance(error, ssl.SSLError) and not isinstance(error, CUT_SHORT):
                 gen_log.warning("SSL Error on %s: %s", self.socket.fileno(), error)
             return self.close(exc_info=error)
         self._connecting = False

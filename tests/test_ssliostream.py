@@ -24,12 +24,12 @@ from tls import Certificates, Client
 
 from minitornado import iostream, ssliostream
 from minitornado.concurrent import Future
-from minitornado.gen import sleep
+from minitornado.gen import convert_yielded, sleep
 from minitornado.httpserver import HTTPServer
 from minitornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream, StreamClosedError
-from minitornado.netutil import bind_sockets
+from minitornado.netutil import bind_sockets, ssl_options_to_context
 from minitornado.ssliostream import SSLIOStream, accept_ssl
 
 pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(20)]
@@ -187,11 +187,14 @@ def test_noise_on_the_port_is_one_line_in_the_log_and_no_traceback(
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset])
 @pytest.mark.parametrize("sent", [0, 3, 100])
+@pytest.mark.parametrize("own_context", [True, False])
 def test_who_knocks_and_leaves_is_not_worth_a_line(
-    io_loop: IOLoop, certificates: Certificates, sent: int, leave: Callable[[socket.socket], None]
-) -> None:
+    io_loop: IOLoop, certificates: Certificates, own_context: bool, sent: int,
+    leave: Callable[[socket.socket], None],
+) -> None:  # fmt: skip
     # Port scans, and load balancers that look whether we are there, every few seconds.
-    with accepted(io_loop, certificates.server_context()) as (stream, peer):
+    options: Any = certificates.server_context() if own_context else certificates.options
+    with accepted(io_loop, ssl_options_to_context(options, True)) as (stream, peer):
         stream.wait_for_handshake()  # who doesn't look at the outcome is not told by the log
         client = Client(io_loop, peer, certificates.client_context())
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -447,6 +450,77 @@ def test_after_an_error_there_is_no_goodbye(io_loop: IOLoop, certificates: Certi
         client.incoming.write_eof()
         with pytest.raises(ssl.SSLEOFError):
             client.tls.read(100)
+
+
+@pytest.mark.parametrize("goodbye", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_who_ends_in_one_breath_with_the_handshake_and_a_request_gets_all_of_its_answer(
+    io_loop: IOLoop, certificates: Certificates, version: ssl.TLSVersion, goodbye: bool
+) -> None:
+    server = ssl_options_to_context(certificates.options, server_side=True)
+    context = certificates.client_context()
+    context.minimum_version = context.maximum_version = version
+    answer = b"0123456789" * (MIB // 5)
+
+    async def serve(stream: SSLIOStream) -> None:
+        await stream.read_until(b"\n")
+        # As an HTTP server does: it wants to know when the client leaves.
+        write = stream.write(answer)
+        stream.set_close_callback(lambda: None)
+        await write
+
+    with accepted(io_loop, server) as (stream, peer):
+        served = convert_yielded(serve(stream))
+        client = Client(io_loop, peer, context)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.tls.do_handshake()
+        while True:
+            client.flush()
+            client.receive()
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.tls.do_handshake()
+                break
+        client.tls.write(b"all that I ask\n")
+        if goodbye:
+            with contextlib.suppress(ssl.SSLError):
+                client.tls.unwrap()
+        peer.send(client.outgoing.read())
+        peer.shutdown(socket.SHUT_WR)
+        # With its own goodbye said, OpenSSL's client reads no more: so the bytes are counted.
+        while not client.ended:
+            turns(io_loop)
+            client.receive()
+        assert client.incoming.pending > len(answer)
+        served.result()
+        assert stream.closed()
+
+
+@pytest.mark.parametrize("goodbye", [True, False])
+def test_a_client_can_tell_an_answer_that_was_cut_short(
+    io_loop: IOLoop, certificates: Certificates, goodbye: bool
+) -> None:
+    def serve() -> None:
+        connection, _address = listener.accept()
+        tls = certificates.server_context().wrap_socket(connection, server_side=True)
+        tls.recv(100)
+        tls.sendall(b"half of the answ")
+        if goodbye:
+            with contextlib.suppress(OSError):
+                tls.unwrap()
+        tls.close()
+
+    async def ask() -> bytes:
+        await stream.connect(listener.getsockname(), server_hostname="localhost")
+        stream.write(b"?")
+        return await stream.read_until_close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        stream = SSLIOStream(socket.socket(), ssl_options=certificates.client_context())
+        assert run(io_loop, ask()) == b"half of the answ"
+        thread.join(5)
+    assert (stream.error is None) == goodbye
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset])
