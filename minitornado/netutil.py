@@ -62,9 +62,9 @@ def bind_sockets(
                 )
             except OSError as error:
                 # The kernel knows no IPv6; or it does, and "localhost" is ::1 too, but in a
-                # container that has no such address.
+                # container that has no such address.  There is another one, then.
                 no_localhost = host == "::1" and error.errno == errno.EADDRNOTAVAIL
-                if error.errno != errno.EAFNOSUPPORT and not no_localhost:
+                if len(infos) == 1 or not (error.errno == errno.EAFNOSUPPORT or no_localhost):
                     raise
             else:
                 sock.setblocking(False)

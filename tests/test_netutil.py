@@ -241,6 +241,20 @@ def test_any_other_address_that_is_not_there_is_an_error(monkeypatch: pytest.Mon
     assert open_fds() == before
 
 
+@pytest.mark.parametrize("failure", [
+    {"on_bind": errno.EADDRNOTAVAIL}, {"on_socket": errno.EAFNOSUPPORT},
+])  # fmt: skip
+def test_no_address_at_all_is_an_error_and_no_server_without_sockets(
+    monkeypatch: pytest.MonkeyPatch, failure: dict[str, int]
+) -> None:
+    # As for "localhost", but there is no other address that could stand for this one.
+    failing(monkeypatch, **failure)
+    both = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: both(*args)[:1])
+    with pytest.raises(OSError, match="refused"):
+        bind_sockets(0, "::1")
+
+
 def test_no_room_for_a_socket_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, on_socket=errno.EMFILE)
     with pytest.raises(OSError, match="refused"):
