@@ -626,12 +626,13 @@ def url_concat(url: str, args: Mapping[str, Any] | Iterable[tuple[str, Any]] | N
     """
     if args is None:
         return url
-    from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+    from urllib.parse import urlencode, urlsplit, urlunsplit
 
     parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    query.extend(args.items() if isinstance(args, Mapping) else args)
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    # What is there stays as it is: taken apart, bytes that are no UTF-8 would be lost.
+    more = urlencode(list(args.items() if isinstance(args, Mapping) else args))
+    query = "&".join(filter(None, (parts.query, more)))
+    return urlunsplit(parts._replace(query=query))
 
 
 def parse_cookie(cookie: str) -> dict[str, str]:
@@ -670,7 +671,11 @@ def format_timestamp(ts: Any) -> str:
         ts = time.gmtime(ts)
     elif isinstance(ts, datetime.datetime):
         ts = ts.utctimetuple()
-    elif not isinstance(ts, tuple):  # which a struct_time is, too
+    elif isinstance(ts, tuple):  # which a struct_time is, too
+        import calendar
+
+        ts = time.gmtime(calendar.timegm(ts))  # its weekday need not be right, or there
+    else:
         raise TypeError(f"unknown timestamp type: {ts!r}")
     # Not strftime, whose names of days and months follow the locale: asctime's are English.
     weekday, month, day, clock, year = time.asctime(ts).split()

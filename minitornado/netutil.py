@@ -137,7 +137,7 @@ def _pause_accepting(loop: IOLoop, sock: socket.socket, handler: Any, error: OSE
     loop.call_later(NO_ROOM_PAUSE, resume)
 
 
-def is_valid_ip(ip: str) -> bool:
+def is_valid_ip(ip: str | None) -> bool:
     """Tell whether `ip` is an IPv4 or IPv6 address in numbers, all of them (Tornado takes 127.1).
 
     >>> [is_valid_ip(ip) for ip in ("127.0.0.1", "::1", "127.1", "localhost", "")]
@@ -145,7 +145,7 @@ def is_valid_ip(ip: str) -> bool:
     """
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError, ValueError):  # the latter for a NUL, or what isn't ASCII
-            socket.inet_pton(family, ip)
+            socket.inet_pton(family, ip or "")  # None is a field that isn't there
             return True
     return False
 

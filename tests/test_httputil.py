@@ -713,6 +713,13 @@ def test_arguments_are_added_to_a_url(url: str, args: Any, result: str) -> None:
     assert tornado.url_concat(url, args) == result
 
 
+def test_the_query_that_a_url_has_is_not_rewritten() -> None:
+    # Bytes that are no UTF-8 would be lost, as they are in Tornado 6.
+    for query in ("q=%E4", "x", "a=%20b+c", "a;b", "%zz"):
+        assert url_concat(f"/p?{query}#top", {"y": "z"}) == f"/p?{query}&y=z#top"
+        assert url_concat(f"/p?{query}", {}) == f"/p?{query}"
+
+
 @pytest.mark.parametrize(("cookie", "result"), [
     ("", {}), ("a=b", {"a": "b"}), ("a=b; c=d;e=f", {"a": "b", "c": "d", "e": "f"}),
     ("a=b=c", {"a": "b=c"}), ("abc", {"": "abc"}), ("=x", {"": "x"}), (";; a = b ;", {"a": "b"}),
@@ -740,6 +747,8 @@ def test_times_are_written_as_http_writes_them() -> None:
         moment, int(moment), time.gmtime(moment), tuple(time.gmtime(moment)),
         datetime.datetime(2013, 1, 27, 18, 43, 20),
         datetime.datetime.fromtimestamp(moment, zone),
+        (2013, 1, 27, 18, 43, 20), (2013, 1, 27, 18, 43, 20, 0, 0, 0),  # no day of the week
+        email.utils.parsedate("Sun, 27 Jan 2013 18:43:20 GMT"),
     ):  # fmt: skip
         assert format_timestamp(ts) == expected
     with pytest.raises(TypeError, match="unknown timestamp type"):

@@ -479,8 +479,9 @@ def test_an_address_in_numbers_is_valid(ip: str) -> None:
 @pytest.mark.parametrize("ip", [
     "localhost", "www.example.com", "4.4.4.4<", " 127.0.0.1", "127.0.0.1 x", "\n127.0.0.1",
     "127.0.0.1\n", "", " ", "\n", "\x00", "127.0.0.1\x00x", "a" * 100, "\xe4" * 70, "1.2.3.4.5",
+    None,
 ])  # fmt: skip
-def test_what_is_no_address_is_not_valid_and_no_error(ip: str) -> None:
+def test_what_is_no_address_is_not_valid_and_no_error(ip: str | None) -> None:
     assert not is_valid_ip(ip)
 
 
