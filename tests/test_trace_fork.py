@@ -129,6 +129,27 @@ def test_grandchildren_are_merged_too_whatever_the_order_of_their_traces(tmp_pat
     }  # fmt: skip
 
 
+def test_what_a_childs_ring_has_dropped_is_missed_in_the_merged_trace_too(tmp_path: Path) -> None:
+    parent, children = forked(tmp_path)
+    whole = merge(parent, children)
+    assert children[0].prune(30, ended=1) < len(whole.filter(lane="p1.loop"))
+    part = merge(parent, children)
+    before = {(event.lane, event.t, event.name, event.kind): event for event in whole}
+    kept = {before[event.lane, event.t, event.name, event.kind].seq: event for event in part}
+    lost = 0
+    for seq, event in kept.items():
+        for edge in ("parent", "cause", "link", "of"):
+            was, leads_to = getattr(whole[seq], edge), getattr(event, edge)
+            assert (was is None) == (leads_to is None)
+            assert part.get(leads_to) is kept.get(was)
+            lost += was is not None and was not in kept
+    told = part.check()
+    assert lost and lost == sum("that is no earlier event" in text for text in told)
+    holes = sum(seq > 1 and seq - 1 not in part for seq in (event.seq for event in part))
+    assert holes and holes == sum("comes after seq" in text for text in told)
+    assert not any("is not what" in text or "was asked for by" in text for text in told)
+
+
 def test_the_story_of_a_child_is_told_in_a_merged_trace_too(tmp_path: Path) -> None:
     parent, children = forked(tmp_path)
     merged = merge(parent, children)

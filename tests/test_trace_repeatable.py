@@ -138,6 +138,13 @@ def test_with_threads_the_canonical_order_is_the_programs() -> None:
     assert len(forms) == 1
 
 
+def test_who_asks_for_the_canonical_form_changes_nothing() -> None:
+    trace = threaded()
+    before = [event.to_dict() | {"data": dict(event.data)} for event in trace]
+    assert trace.canonical()
+    assert [event.to_dict() | {"data": event.data} for event in trace] == before
+
+
 def test_canonical_order_does_not_depend_on_who_was_faster() -> None:
     # Two threads, each with two events, the second of which waits for the other's first.
     def events(order: str) -> Trace:

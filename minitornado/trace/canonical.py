@@ -12,7 +12,9 @@ Leslie Lamport: Time, Clocks, and the Ordering of Events in a Distributed System
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,6 +38,16 @@ def to_json(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
+def renumbered(
+    values: dict[str, Any], seq_of: Callable[[int], int | None], handle_of: Callable[[int], int]
+) -> dict[str, Any]:
+    """Return the fields of an event with other numbers for events and for handles."""
+    data = values.get("data", {})
+    edges = {name: seq_of(values[name]) for name in ("seq", *EDGES) if name in values}
+    handles = {name: handle_of(data[name]) for name in ("handle", "passed") if name in data}
+    return values | edges | ({"data": data | handles} if data else {})
+
+
 def _lamport_order(events: Sequence[Event]) -> list[int]:
     """Return the positions of the events in the order of their logical times."""
     lanes: dict[str, int] = {}
@@ -51,17 +63,11 @@ def _lamport_order(events: Sequence[Event]) -> list[int]:
 def _renumbered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Count events, handles and objects anew, in the order in which they stand now."""
     seqs = {values["seq"]: number for number, values in enumerate(lines, 1)}
-    handles: dict[int, int] = {}
+    handles: defaultdict[int, int] = defaultdict(count(1).__next__)
+    lines = [renumbered(values, seqs.get, handles.__getitem__) for values in lines]
     objects: dict[str, str] = {}
     for values in lines:
-        values["seq"] = seqs[values["seq"]]
-        for edge in EDGES:
-            if edge in values:
-                values[edge] = seqs.get(values[edge])
         data = values.get("data", {})
-        for key in ("handle", "passed"):
-            if key in data:
-                data[key] = handles.setdefault(data[key], len(handles) + 1)
         for where, key in ((values, "obj"), (data, "target"), (data, "value")):
             if key in where:
                 where[key] = _named_anew(where[key], objects)

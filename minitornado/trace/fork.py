@@ -8,12 +8,15 @@ the parent's trace.  Its lanes, connections and fds carry its name: "p1.loop", "
 
 from __future__ import annotations
 
-import copy
+import itertools
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
-from .canonical import EDGES
-from .events import Trace
+from .canonical import renumbered
+from .events import Event, Trace
 from .tracer import Tracer
 
 
@@ -21,42 +24,36 @@ def merge(parent: Trace, children: Iterable[Trace]) -> Trace:
     """Return one trace of a process and of all that it and its children have forked.
 
     The events are in the order of time; it does not matter in which order `children` come.
+    What a ring has dropped has a number here too, and is missed as in the trace of one process.
     """
     traces = {trace.meta.get("process", ""): trace for trace in (parent, *children)}
-    forked = {name: trace.meta.get("forked", 0) for name, trace in traces.items()}
-    order = sorted(
-        (event.t, event.seq, name) for name, trace in sorted(traces.items()) for event in trace
-    )
-    seqs = {(name, seq): number for number, (_t, seq, name) in enumerate(order, 1)}
-    scheduled = [
-        (name, traces[name][seq].data["handle"])
-        for _t, seq, name in order
-        if traces[name][seq].kind == "schedule"
-    ]
-    handles = {key: number for number, key in enumerate(scheduled, 1)}
-
-    def seq_of(name: str, seq: int) -> int | None:
-        # Each process counts on from where the fork was: an earlier number is its parent's.
-        while name in forked and seq <= forked[name]:
-            name = _parent(name)
-        return seqs.get((name, seq))
-
-    def handle_of(name: str, handle: int) -> int:
-        while name and (name, handle) not in handles:
-            name = _parent(name)
-        return handles.get((name, handle), handle)
-
+    seqs: dict[tuple[str, int], int] = {}
+    handles: defaultdict[tuple[str, int], int] = defaultdict(itertools.count(1).__next__)
     events = []
-    for number, (_t, seq, name) in enumerate(order, 1):
-        event = copy.deepcopy(traces[name][seq])
-        event.seq = number
-        for edge in EDGES:
-            to = getattr(event, edge)
-            setattr(event, edge, None if to is None else seq_of(name, to))
-        for key in {"handle", "passed"} & set(event.data):
-            event.data[key] = handle_of(name, event.data[key])
-        events.append(event)
+    last = {name: trace.meta.get("forked", 0) for name, trace in traces.items()}
+    for _t, seq, name in sorted(
+        (event.t, event.seq, name) for name, trace in sorted(traces.items()) for event in trace
+    ):
+        for number in range(last[name] + 1, seq + 1):  # up to it, from where the trace has a hole
+            seqs[name, number] = len(seqs) + 1
+        last[name] = seq
+        seq_of = partial(_renumber, seqs.get, traces, name, "forked")
+        handle_of = partial(_renumber, handles.__getitem__, traces, name, "handles")
+        events.append(Event.from_dict(renumbered(traces[name][seq].to_dict(), seq_of, handle_of)))
     return Trace(events, {name: parent.meta[name] for name in parent.meta if name != "pending"})
+
+
+def _renumber(
+    new: Callable[[tuple[str, int]], Any], traces: dict[str, Trace], name: str, at_fork: str,
+    number: int,
+) -> Any:  # fmt: skip
+    """Return the new number for one that the process `name` speaks of.
+
+    Each counts on from where it was `at_fork`: an earlier number is its parent's.
+    """
+    while name in traces and number <= traces[name].meta.get(at_fork, 0):
+        name = _parent(name)
+    return new((name, number))
 
 
 def _parent(process: str) -> str:

@@ -87,6 +87,7 @@ class Recorder(Writer):
         """Go on in the child: its connections and fds are its own."""
         super().become_child()
         self.names.process = self.process
+        self.trace.meta["handles"] = next(self.handles)  # the child's own are greater
 
     # ---- brackets ----
 

@@ -166,13 +166,14 @@ class Writer:
         if self.on:
             seq, self.process = self._fork
             self.trace.restart()
-            self.trace.meta |= {"process": self.process, "forked": seq}
             self._forks = itertools.count(1)
             self._loops.clear()
             lane = self._first = self.lanes.lane
             lane.name, lane.turn = self.process + "loop", 0
             lane.inside = OUTSIDE  # the brackets that are open are closed by the parent
-            self.emit(lane, "begin", _PROCESS, None, cause=seq)
+            first = self.emit(lane, "begin", _PROCESS, None, cause=seq)
+            # What other threads of the parent's have written since is the parent's as well.
+            self.trace.meta |= {"process": self.process, "forked": first - 1}
 
     # ---- events ----
 
