@@ -362,6 +362,18 @@ def test_add_callback_from_a_thread_is_an_event_of_that_thread() -> None:
     assert schedule.turn == 0
 
 
+def test_a_thread_that_does_nothing_for_the_program_takes_no_number() -> None:
+    ours, theirs = socket.socketpair()
+    with tracing() as trace:
+        for act in (lambda: theirs.send(b"x"), lambda: Future().set_result(None)):
+            thread = threading.Thread(target=act)
+            thread.start()
+            thread.join()
+    ours.close()
+    theirs.close()
+    assert only(trace, kind="resolve").lane == "thread-1"
+
+
 def test_the_lane_that_polls_is_the_loops_whoever_began_the_trace() -> None:
     ready = threading.Event()
     loops: list[IOLoop] = []

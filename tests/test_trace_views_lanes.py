@@ -247,5 +247,7 @@ def test_what_lacks_its_bracket_is_not_said_to_be_called_by_the_loop() -> None:
     lost = Trace(event for event in trace if event.seq > handler.seq)
     recv = next(row for row in Lanes(lost).rows if row.event.name == "recv")
     assert recv.event.parent is not None and recv.caller is None
-    calls = [row for row in Lanes(lost).rows if row.event.kind == "call"]
-    assert all(row.caller != LOOP or lost.get(row.event.parent) for row in calls)
+    dispatch = next(event for event in trace if event.step == "dispatch")
+    lost = Trace(event for event in trace if event.seq > dispatch.seq)
+    app = next(row for row in Lanes(lost).rows if row.event.step == "app")
+    assert app.event.parent == dispatch.seq and app.caller is None

@@ -305,6 +305,12 @@ def test_a_console_of_twenty_columns_gets_something() -> None:
             Console(file=nowhere, width=20).print(make(recorded("get")[0]))
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_in_a_pipe_no_line_ends_with_a_blank(view: str) -> None:
+    text = printed(VIEWS[view](recorded("get")[0]))
+    assert [line for line in text.splitlines() if line.endswith(" ")] == []
+
+
 def test_a_trace_has_its_views_as_methods_and_shows_itself_as_its_story() -> None:
     trace, _driven = traced("get")
     send = next(event.seq for event in trace if event.name == "send")

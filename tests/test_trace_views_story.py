@@ -405,10 +405,17 @@ def test_a_timeout_that_never_came_due_is_not_told() -> None:
     assert [said for said in sentences("idle") if "_Deadline._wake in 10 seconds" in said]
 
 
+def test_how_a_request_has_ended_is_not_told_by_what_came_before_by_chance() -> None:
+    trace = recorded("get")[0]
+    accept = next(event for event in trace if event.name == "accept")  # its value is no verdict
+    end = next(event for event in trace if event.kind == "end" and event.name == "request")
+    assert end.seq in [step.event.seq for step in Story(trace)]
+    assert [step.event.seq for step in Story(Trace([accept, end]))] == [accept.seq]
+
+
 def test_what_another_thread_asks_for_is_under_its_name() -> None:
     text = told("thread").text(80)
-    # A thread of an earlier test may be heard of before it, and take a number.
-    assert re.search(r"^ +thread-\d\n.*add_callback queues answered_here", text, re.M)
+    assert re.search(r"^ +thread-1\n.*add_callback queues answered_here", text, re.M)
     assert text.count("before the first poll") == 1
 
 

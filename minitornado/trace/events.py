@@ -150,6 +150,7 @@ class Event:
         """Return the event that was put down as a tuple by `Writer.emit`."""
         (seq, kind, site, lane, t, turn, (parent, depth), (conn, req), data, obj, of, cause, link,
          fd, at) = record  # fmt: skip
+        name = lane.name or lane.take_number()
         step = STEPS.get(kind) or site.step or ("run" if kind == "run" else None)
         if kind in STEPS:
             src = None if at is None else source_at(*at)
@@ -159,8 +160,8 @@ class Event:
             watch, before, after = data["delta"]
             data["delta"] = watch.delta(before, after)
         return cls(
-            seq, kind, site.name, site.mod, site.layer, lane.name, t - began, turn, depth, parent,
-            cause, link, of, conn, req, fd, obj, src, step, {} if data is None else data,
+            seq, kind, site.name, site.mod, site.layer, name, t - began, turn, depth, parent, cause,
+            link, of, conn, req, fd, obj, src, step, {} if data is None else data,
         )  # fmt: skip
 
 

@@ -76,15 +76,21 @@ _PROCESS = Site("process", None, "kernel", "process")
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """A thread, and where it stands."""
+    """A thread, and where it stands.  It has a `name` from its first Event on."""
 
-    name: str
+    writer: Writer
+    name: str = ""
     muted: bool = False  # inside a poll: how it is done is not the program's doing
     inside: Inside = OUTSIDE
     flow: Flow = NOBODY
     turn: int = 0
     polling: Any = None  # the function that polls, while it does
     told: float = 0.0  # what the loop's clock said last
+
+    def take_number(self) -> str:
+        """Return the name of a lane that had none: a thread's that is no loop's."""
+        self.name = f"{self.writer.process}thread-{next(self.writer.threads)}"
+        return self.name
 
 
 class Lanes(threading.local):
@@ -111,7 +117,7 @@ class Writer:
         self.lanes = Lanes(self)
         self._first = self.lanes.lane
         self._loops: list[Lane] = []
-        self._threads = itertools.count()  # the first is the loop's
+        self.threads = itertools.count(1)
         self.process = ""  # the name of a child, put before all names of its own
         self._forks = itertools.count(1)
         self._fork: tuple[int, str] = (0, "")  # the last: seq of its event, name of the child
@@ -134,9 +140,7 @@ class Writer:
 
     def new_lane(self) -> Lane:
         """Return a lane for the calling thread; a muted one while the tracer is off."""
-        if not self.on:
-            return Lane("off", muted=True)
-        return Lane(f"{self.process}thread-{next(self._threads)}")
+        return Lane(self, muted=not self.on)
 
     def _is_loops(self, lane: Lane) -> None:
         """This lane polls for the first time: it is a loop's, and is called so."""
@@ -148,10 +152,10 @@ class Writer:
             self._rename(lane, name)
 
     def _rename(self, lane: Lane, name: str) -> None:
+        before, lane.name = lane.name, name
         for event in self.trace.events:
-            if event.lane == lane.name:
+            if event.lane == before:
                 event.lane = name
-        lane.name = name
 
     # ---- processes ----
 

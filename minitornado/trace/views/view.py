@@ -53,10 +53,11 @@ class View:
         raise NotImplementedError
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        ascii_only = options.ascii_only
         for part in self.body(options.max_width):
-            segments = console.render(part, options)
-            yield from _in_ascii(segments) if ascii_only else segments
+            for segments in Segment.split_lines(console.render(part, options)):
+                for text, style, control in _without_blanks_at_the_end(segments):
+                    yield Segment(in_ascii(text) if options.ascii_only else text, style, control)
+                yield Segment.line()
 
     def text(self, width: int = WIDTH) -> str:
         """Return it as plain text, `width` columns wide, without a space at a line's end."""
@@ -105,9 +106,11 @@ class Picture(View):
         return {"text/html": self.image(), "text/plain": self.text()}
 
 
-def _in_ascii(segments: Iterable[Segment]) -> Iterator[Segment]:
-    for segment in segments:
-        yield Segment(in_ascii(segment.text), segment.style, segment.control)
+def _without_blanks_at_the_end(line: list[Segment]) -> Iterator[Segment]:
+    left = len("".join(segment.text for segment in line).rstrip())
+    for text, style, control in line:
+        yield Segment(text[: max(0, left)], style, control)
+        left -= len(text)
 
 
 def in_ascii(text: str) -> str:
