@@ -67,26 +67,25 @@ def _stream() -> tuple[Row, ...]:
     )
 
 
-def _server(adapter: str, **coroutine: Any) -> tuple[Row, ...]:
-    """From TCPServer up.  `coroutine`: what a Probe of an `async def` has."""
+def _server(adapter: str) -> tuple[Row, ...]:
+    """From TCPServer up."""
     tcp, server = T + "tcpserver:TCPServer.", T + "httpserver:HTTPServer."
     conn = T + "http1connection:HTTP1Connection."
     serving = T + "http1connection:HTTP1ServerConnection."
     message = ("headers_received", "data_received", "finish", "on_connection_close")
     rows: list[Row] = [
-        Probe(tcp + "_handle_connection", opens="conn", socket="connection", level="chain",
-              step="new-connection"),
+        Probe(tcp + "_handle_connection", opens="conn", socket="connection", step="new-connection"),
         Probe(server + "handle_stream", step="handle-stream"),
-        Probe(server + "start_request", opens="req", level="chain", step="new-request"),
+        Probe(server + "start_request", opens="req", step="new-request"),
         Probe(server + "on_close", step="connection-over"),
         Probe(serving + "start_serving", step="start-serving"),
-        Probe(serving + "_server_request_loop", **coroutine, step="request-loop"),
+        Probe(serving + "_server_request_loop", step="request-loop"),
         Probe(conn + "read_response", step="read-request"),
-        Probe(conn + "_read_message", **coroutine, step="read-request"),
-        Probe(conn + "_read_message_inner", **coroutine, step="read-request", optional=True),
+        Probe(conn + "_read_message", step="read-request"),
+        Probe(conn + "_read_message_inner", step="read-request", optional=True),
         Probe(conn + "_read_body", step="read-body"),
-        Probe(conn + "_read_fixed_body", **coroutine, step="read-body"),
-        Probe(conn + "_read_chunked_body", **coroutine, step="read-body"),
+        Probe(conn + "_read_fixed_body", step="read-body"),
+        Probe(conn + "_read_chunked_body", step="read-body"),
         Probe(conn + "write_headers", args=("start_line", "headers", "chunk"),
               step="write-headers"),
         Probe(conn + "write", args=("chunk",), step="write-body"),
@@ -102,7 +101,7 @@ def _server(adapter: str, **coroutine: Any) -> tuple[Row, ...]:
     for name, step in zip(message, steps, strict=True):
         args = ("start_line", "headers") if name == "headers_received" else ()
         path = f"{T}httpserver:{adapter}.{name}"
-        rows.append(Probe(path, args=args, level="chain", step=step))
+        rows.append(Probe(path, args=args, step=step))
     return tuple(rows)
 
 
@@ -191,7 +190,7 @@ def _poll_loop() -> tuple[Row, ...]:
                  future="self", step="add-done-callback"),
         Resolve(T + "concurrent:Future.set_result", arg="result", step="resolve"),
         ResolveWithInfo(T + "concurrent:Future.set_exc_info", factory=_exc_info, step="resolve"),
-        Probe(T + "gen:Runner.run", level="chain", scope=True, step="runner"),
+        Probe(T + "gen:Runner.run", scope=True, step="runner"),
     )  # fmt: skip
 
 
@@ -239,10 +238,7 @@ TORNADO4 = _table(
     "tornado4", _runner_coroutine, *_poll_loop(), *_server("_ServerRequestAdapter")
 )
 TORNADO45 = _table("tornado45", _runner_coroutine, *_poll_loop(), *_server("_CallableAdapter"))
-TORNADO6 = _table(
-    "tornado6", _task_coroutine, *_asyncio(),
-    *_server("_CallableAdapter", coroutine=True, level="chain"),
-)  # fmt: skip
+TORNADO6 = _table("tornado6", _task_coroutine, *_asyncio(), *_server("_CallableAdapter"))
 
 
 def table_of(version: tuple[int, int]) -> Table:

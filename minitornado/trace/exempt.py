@@ -10,10 +10,10 @@ know no stream and no loop; they can't, for they import none (tests/test_layers.
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import inspect
 from collections.abc import Collection, Iterable, Iterator
-from fnmatch import fnmatchcase
 from types import CodeType
 
 from .names import readable
@@ -91,13 +91,16 @@ answers a question, and changes nothing
 
 def exempt(modules: Iterable[str], probed: Collection[str]) -> dict[str, str]:
     """Return {"module:name": reason} of the functions in `modules` that are not `probed`."""
-    return {
-        path: reason
-        for path in (f"{module}:{name}" for module in modules for name in _functions(module))
-        if path not in probed
-        for reason in [next((why for how, why in patterns() if fnmatchcase(path, how)), None)]
-        if reason is not None
-    }
+    found: dict[str, str] = {}
+    paths = []
+    for module in modules:
+        loader = vars(importlib.import_module(module))["__spec__"].loader
+        paths += [f"{module}:{name}" for name in _functions(loader.get_code(module))]
+    for pattern, reason in patterns():
+        for path in fnmatch.filter(paths, pattern):
+            if path not in probed:
+                found.setdefault(path, reason)
+    return found
 
 
 def patterns() -> Iterator[tuple[str, str]]:
@@ -111,24 +114,10 @@ def patterns() -> Iterator[tuple[str, str]]:
             yield from ((f"minitornado.{module}:{name}", reason) for name in names.split())
 
 
-def _functions(module: str) -> Iterator[str]:
-    """Yield the qualified names of the functions that are defined in a module."""
-    imported = importlib.import_module(module)
-    file = imported.__file__ or ""
-    for value in vars(imported).values():
-        for part in vars(value).values() if inspect.isclass(value) else [value]:
-            for name in ("fget", "func", "__func__", "__wrapped__"):
-                part = getattr(part, name, None) or part
-            code = getattr(part, "__code__", None)
-            if code is not None and code.co_filename == file:
-                yield from _names(code)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """Yield the name of a function, and of those that are defined inside of it."""
-    name = readable(code.co_qualname)
-    if "<" not in name:  # a comprehension: it is explained by the function around it
-        yield name
-        for inner in code.co_consts:
-            if isinstance(inner, CodeType):
-                yield from _names(inner)
+def _functions(code: CodeType) -> Iterator[str]:
+    """Yield the qualified names of the functions that are defined in a piece of code."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType) and "<" not in (name := readable(inner.co_qualname)):
+            if inner.co_flags & inspect.CO_OPTIMIZED:  # else it is a class's body
+                yield name
+            yield from _functions(inner)

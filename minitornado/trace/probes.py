@@ -16,7 +16,8 @@ relies on names of functions and of their parameters, and on nothing inside them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,14 +27,12 @@ class Row:
     """What all rows have.
 
     `layer`: if it is not that of the module.  `step`: key of the concept, shared by tables.
-    `level`: "full" for a row that is left out when only the chain is recorded.
     `optional`: it is no error if this program has no such module or attribute.
     """
 
     path: str = field(kw_only=False)
     layer: str | None = None
     step: str | None = None
-    level: str = "chain"
     optional: bool = False
 
     def parameters(self) -> set[str]:
@@ -58,26 +57,43 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe(Row):
-    """Bracket a function.
+    """Bracket a function; of an `async def`, every segment, and not the call that makes it.
 
     `args`: parameters whose summary is recorded.  `opens`: "conn" or "req", if a connection
     or a request begins with this call; `closes`: "req", if it ends with it.  `socket`: the
-    parameter that is the connection's socket.  `coroutine`: an `async def`; every segment of
-    it is a bracket, and not the call that makes the coroutine object.  `returns`: methods to be
-    probed of the class of what it returns.  `keeps`: the parameter that is a callable to be
-    called later, by whoever keeps it; the link of that call is this one.  `scope`: what changes
-    the flow inside does not change it for the caller.
+    parameter that is the connection's socket.  `returns`: methods to be probed of the class of
+    what it returns.  `keeps`: the parameter that is a callable to be called later, by whoever
+    keeps it; the link of that call is this one.  `scope`: what changes the flow inside does not
+    change it for the caller.
     """
 
     args: tuple[str, ...] = ()
     opens: str | None = None
     closes: str | None = None
     socket: str | None = None
-    coroutine: bool = False
     returns: tuple[str, ...] = ()
     keeps: str | None = None
     scope: bool = False
-    level: str = "full"
+
+
+def probes_of(package: str, text: str) -> Iterator[Probe]:
+    r"""Yield the Probes of a list: below the class, `step: function(args) ...` line by line.
+
+    Functions on a line without a step have one that is called as they are.
+
+    >>> [probe] = probes_of("tornado.", "iostream:BaseIOStream.\n    _handle_events(events)")
+    >>> probe.path, probe.args, probe.step
+    ('tornado.iostream:BaseIOStream._handle_events', ('events',), 'handle-events')
+    """
+    owner = ""
+    for line in text.strip().splitlines():
+        step, _, functions = line.rpartition(": ")
+        if not line.startswith(" "):
+            owner = line
+            continue
+        for name, args in re.findall(r"(\w+)(?:\((.*?)\))?", functions):
+            concept = step.strip() or name.strip("_").replace("_", "-")
+            yield Probe(package + owner + name, args=tuple(re.findall(r"\w+", args)), step=concept)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
-from .events import Event, Trace
+from .events import CHAIN_STEPS, Event, Trace
 from .loops import attach, detach
 from .names import name_of, source_of
 from .probes import Probe, Receives, Row, Table
@@ -63,8 +63,7 @@ class Tracer:
         Tracer.active = self
         try:
             for row in self.table.rows:
-                if row.level == "chain" or self._level == "full":
-                    self._install(row)
+                self._install(row)
             self.recorder.begin()
         except BaseException:
             self._restore()
@@ -99,6 +98,9 @@ class Tracer:
             if not row.optional:
                 self._missing.append(row.path)
             return
+        on_the_way = isinstance(row, Probe) and row.step not in CHAIN_STEPS
+        if self._level == "chain" and on_the_way and not inspect.iscoroutinefunction(found):
+            return
         site = self._site(row, owner, found)
         unknown = row.parameters() - set(site.positions)
         if unknown:
@@ -113,7 +115,8 @@ class Tracer:
         if not isinstance(row, Receives):
             functools.update_wrapper(wrapper, original, updated=())
             self.recorder.wrappers[original] = wrapper
-            if isinstance(row, Probe) and row.opens is None and not row.coroutine:
+            is_coroutine = inspect.iscoroutinefunction(original)
+            if isinstance(row, Probe) and row.opens is None and not is_coroutine:
                 self.recorder.sites[original] = self.recorder.sites[wrapper] = site
         if isinstance(vars(owner).get(name), staticmethod):
             wrapper = staticmethod(wrapper)
@@ -168,7 +171,6 @@ class Tracer:
                 continue
             row = Probe(
                 f"{cls.__module__}:{cls.__qualname__}.{name}", layer="app", step="app",
-                coroutine=inspect.iscoroutinefunction(original),
                 returns=returns if name == methods[0] else (),
             )  # fmt: skip
             self._replace(cls, name, self._site(row, cls, original))

@@ -32,7 +32,7 @@ def wrapper_of(recorder: Recorder, site: Site) -> Any:
 
 def _bracket(recorder: Recorder, site: Site) -> Wrapper:
     original, row = site.original, site.row
-    if row.coroutine:
+    if inspect.iscoroutinefunction(original):
         return coroutine_wrapper(recorder, site)
     scope, keeps, returns = row.scope or row.opens == "conn", row.keeps, row.returns
 
@@ -233,8 +233,7 @@ class _Received:
 def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:
     """Return a callable that brackets a call of the application."""
     known, _merged = recorder.site_of(function)
-    is_coroutine = inspect.iscoroutinefunction(function)
-    probe = Probe(row.path, step=row.step, coroutine=is_coroutine)
+    probe = Probe(row.path, step=row.step)
     return _bracket(
         recorder, Site(known.name, known.mod, "app", row.step, known.src, probe, function)
     )
