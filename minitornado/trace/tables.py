@@ -103,7 +103,8 @@ httpserver:HTTPServer.
     handle_stream drain close_all_connections
 httpserver:_HTTPRequestContext.
     new-context: __init__
-    _apply_xheaders _unapply_xheaders
+    xheaders: _apply_xheaders
+    xheaders-off: _unapply_xheaders
 httpserver:_ServerRequestAdapter.
     new-adapter: __init__
     dispatch: finish
