@@ -131,11 +131,11 @@ def turns(loop: IOLoop, number: int = 1) -> None:
             loop.stop()
 
     loop.add_callback(turn, number)
-    with deadline(5, f"{number} turns"):
+    with deadline(60, f"{number} turns"):
         loop.start()
 
 
-def run(loop: IOLoop, coroutine: Coroutine[Any, Any, Any], seconds: float = 5.0) -> Any:
+def run(loop: IOLoop, coroutine: Coroutine[Any, Any, Any], seconds: float = 60.0) -> Any:
     """Run `coroutine` on `loop` and return its result; TimeoutError after `seconds`."""
     return loop.run_sync(lambda: coroutine, timeout=seconds)
 

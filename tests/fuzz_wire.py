@@ -26,7 +26,7 @@ from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream
 
 MAX_BODY = 200  # bytes: small, so that it is met often
-DEADLINE = 5.0  # seconds for one exchange; ten milliseconds is slow
+DEADLINE = 60.0  # seconds for one exchange; ten milliseconds is slow
 
 
 @dataclass

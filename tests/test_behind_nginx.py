@@ -34,7 +34,7 @@ from minitornado.demo.behind_nginx import family
 from minitornado.httpserver import DEFAULT_IDLE_TIMEOUT
 
 ROOT = Path(__file__).parents[1]
-DEADLINE = 15.0  # seconds for any one thing to happen; on an idle machine none takes two
+DEADLINE = 60.0  # seconds for any one thing to happen; on an idle machine none takes two
 
 try:
     NGINX: str | None = family.find_nginx()
@@ -43,7 +43,7 @@ except family.CannotStart as missing:
     MISSING = f"SKIPPED, nothing about the proxy is proven: {missing}"
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="" if NGINX else MISSING)
-pytestmark = pytest.mark.deadline(90)
+pytestmark = pytest.mark.deadline(180)
 
 
 class Example:

@@ -66,7 +66,7 @@ from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream
 from minitornado.netutil import bind_sockets
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "minitornado", "benchmark"]
@@ -344,7 +344,7 @@ CONVERSATIONS = [
 
 def answers(port: int, data: bytes) -> bytes:
     """All that comes back, but for the dates."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(data)
         with client.makefile("rb") as file:
             return re.sub(rb"Date: [^\r]*", b"Date:", file.read())
@@ -387,7 +387,7 @@ def two_requests() -> list[Any]:
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
     try:
-        loop.run_sync(ask, timeout=10)
+        loop.run_sync(ask, timeout=60)
     finally:
         loop.close(all_fds=True)
     return seen
@@ -477,7 +477,7 @@ def test_a_coroutine_resumed_at_once_goes_on_within_set_result(
         await waiting
 
     loop = IOLoop(make_current=False)
-    loop.run_sync(run, timeout=10)
+    loop.run_sync(run, timeout=60)
     loop.close()
     expected = ["goes on", "set_result has returned"]
     assert order == (expected if at_once else expected[::-1])
@@ -600,7 +600,7 @@ def test_ctrl_c_ends_it_without_a_word_and_without_a_server() -> None:
             time.sleep(0.01)
         time.sleep(0.1)
         us.send_signal(signal.SIGINT)
-        out, err = us.communicate(timeout=20)
+        out, err = us.communicate(timeout=60)
     assert (us.returncode, out, err) == (130, b"", b"")
     assert all(gone(int(pid)) for pid in pids)
 
@@ -641,7 +641,7 @@ def test_fewer_files_are_allowed_where_the_limit_can_t_be_raised(
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=50, cwd=ROOT, check=False,
+        [*COMMAND, *words], capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
         env={**os.environ, **environment},
     )  # fmt: skip
 

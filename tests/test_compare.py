@@ -27,7 +27,7 @@ from minitornado.compare.scenarios import SCENARIOS
 from minitornado.compare.steps import MASKED, Run, Step, _without_rounds
 from minitornado.compare.views import Comparisons
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDER = [path for path in os.environ.get("TORNADO4", "").split(os.pathsep) if path]
@@ -298,7 +298,7 @@ def test_two_runs_print_the_same_bytes():
         )
         for seed in ("1", "2")
     ]  # fmt: skip
-    one, other = (process.communicate(timeout=50)[0] for process in runs)
+    one, other = (process.communicate(timeout=60)[0] for process in runs)
     assert one == other
     assert "\x1b" not in one  # a pipe is no terminal
     assert one.count("what the client received") == len(names)

@@ -24,7 +24,7 @@ from minitornado.httpserver import HTTPServer
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import IOStream
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 
 class Cost(NamedTuple):

@@ -17,7 +17,7 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.deadline(30)
+@pytest.mark.deadline(120)
 @pytest.mark.parametrize("name", ["minitornado", *MODULES])
 def test_the_examples_run(name: str):
     module = importlib.import_module(name)

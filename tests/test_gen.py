@@ -22,7 +22,7 @@ from minitornado.gen import BadYieldError, Return, Runner, TimeoutError, moment,
 from minitornado.ioloop import IOLoop
 from minitornado.log import app_log
 
-pytestmark = [pytest.mark.deadline(10), pytest.mark.usefixtures("quiet_log")]
+pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
 
 
 def start(coroutine: Any, loop: IOLoop | None = None) -> Future[Any]:

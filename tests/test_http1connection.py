@@ -49,7 +49,7 @@ from minitornado.httputil import (
 from minitornado.ioloop import IOLoop
 from minitornado.iostream import BaseIOStream, IOStream, StreamClosedError
 
-pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(20)]
+pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(120)]
 
 OK = ResponseStartLine("HTTP/1.1", 200, "OK")
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"

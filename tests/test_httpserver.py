@@ -36,9 +36,9 @@ from minitornado.httputil import (
     ResponseStartLine,
 )
 from minitornado.ioloop import IOLoop
-from minitornado.netutil import bind_sockets, bind_unix_socket
+from minitornado.netutil import NO_ROOM_PAUSE, bind_sockets, bind_unix_socket
 
-pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(20)]
+pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(120)]
 
 GET = b"GET /path?a=b HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -473,7 +473,7 @@ def test_draining_waits_for_answers_and_not_for_the_idle(io_loop: IOLoop) -> Non
         server.stop()
 
         async def drain_and_answer() -> bool:
-            draining = gen.convert_yielded(server.drain(5))
+            draining = gen.convert_yielded(server.drain(60))
             while len(server._connections) > 1:  # the idle one: soon, if not at once
                 await gen.sleep(0.005)
             assert len(server._connections) == 1
@@ -490,7 +490,7 @@ def test_draining_gives_up_at_its_deadline(io_loop: IOLoop) -> None:
         ask(io_loop, client, GET)
         started = time.monotonic()
         assert run(io_loop, server.drain(0.05)) is False
-        assert 0.04 < time.monotonic() - started < 1
+        assert 0.05 <= time.monotonic() - started < 30
         assert not server._connections
 
 
@@ -501,7 +501,7 @@ def test_draining_gives_up_on_a_delegate_that_never_goes_on(io_loop: IOLoop) -> 
     with serving(io_loop, application) as server, client_of(server) as client:
         ask(io_loop, client, POST + b"1234")
         try:
-            assert run(io_loop, server.drain(0.05), 0.5) is False
+            assert run(io_loop, server.drain(0.05)) is False
         finally:
             held.set_result(None)
 
@@ -617,7 +617,7 @@ def in_a_thread(loop: IOLoop, function: Callable[[], Any]) -> Any:
     thread = threading.Thread(target=work)
     thread.start()
     loop.start()
-    thread.join(5)
+    thread.join(60)
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
@@ -638,7 +638,7 @@ def test_http_client_gets_back_what_it_sent(io_loop: IOLoop, path: str) -> None:
     body = bytes(range(256)) * 1000
 
     def client(address: Any) -> list[bytes]:
-        connection = http.client.HTTPConnection(*address, timeout=5)
+        connection = http.client.HTTPConnection(*address, timeout=60)
         got = []
         for data in (body, iter([body[:777], body[777:]])):  # an iterator is sent in chunks
             connection.request("POST", path, data, encode_chunked=True)
@@ -669,7 +669,7 @@ def test_curl_sends_files_that_the_request_holds(io_loop: IOLoop, tmp_path: Path
             "-F", f'file=@"{quoted}";type=application/x-test', f"http://{host}:{port}/",
         ]  # fmt: skip
         done = in_a_thread(
-            io_loop, lambda: subprocess.run(command, capture_output=True, timeout=10))  # fmt: skip
+            io_loop, lambda: subprocess.run(command, capture_output=True, timeout=60))  # fmt: skip
         assert (done.stdout, done.stderr) == (b"ok", b"")
     [request] = requests
     assert request.arguments == {"name": ["v\u00e4lue".encode()]}
@@ -697,41 +697,43 @@ SERVE = """
 WAYS = {
     "listen": """
     server = HTTPServer(application)
-    server.listen(int(sys.argv[1]), "127.0.0.1")
+    server.listen(0, "127.0.0.1")
+    sockets = server._sockets.values()
     """,
     "bind and start(n)": """
     server = HTTPServer(application)
-    server.bind(int(sys.argv[1]), "127.0.0.1")
+    server.bind(0, "127.0.0.1")
     server.start(2)
+    sockets = server._sockets.values()
     """,
     "bind_sockets, fork_processes, add_sockets": """
-    sockets = netutil.bind_sockets(int(sys.argv[1]), "127.0.0.1")
+    sockets = netutil.bind_sockets(0, "127.0.0.1")
     process.fork_processes(2)
     server = HTTPServer(application)
     server.add_sockets(sockets)
     """,
 }
 RUN = """
-    say(os.getpid())
+    say(os.getpid(), *[sock.getsockname()[1] for sock in sockets])
     IOLoop.instance().start()
 """
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_of_the_seeds_shape_serves_and_ends(way: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with Family(SERVE + WAYS[way] + RUN, str(port)) as family:
-        pids = {int(line) for line in family.lines(1 if way == "listen" else 2)}
+    with Family(SERVE + WAYS[way] + RUN) as family:
+        told = [line.split() for line in family.lines(1 if way == "listen" else 2)]
+        pids = {int(pid) for pid, _port in told}
+        [port] = {int(port) for _pid, port in told}
         for _ in range(5):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request("GET", "/")
             assert int(connection.getresponse().read()) in pids
             connection.close()
         if way != "listen":
             victim = pids.pop()
             os.kill(victim, signal.SIGKILL)
-            assert int(family.line()) not in {victim, *pids}
+            assert int(family.line().split()[0]) not in {victim, *pids}
         family.signal(signal.SIGTERM)
         assert family.wait() == -signal.SIGTERM
 
@@ -739,8 +741,9 @@ def test_a_server_of_the_seeds_shape_serves_and_ends(way: str) -> None:
 # ---- out of fds ----
 
 NO_ROOM = SERVE + """
-    server = HTTPServer(application, ssl_options=eval(sys.argv[2]))
-    server.listen(int(sys.argv[1]), "127.0.0.1")
+    server = HTTPServer(application, ssl_options=eval(sys.argv[1]))
+    server.listen(0, "127.0.0.1")
+    sockets = server._sockets.values()
 """ + RUN
 
 
@@ -748,11 +751,10 @@ NO_ROOM = SERVE + """
 def test_a_server_out_of_fds_serves_again_when_there_is_room(
     certificates: Certificates, tls: bool
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     options = str(certificates.options if tls else None)
-    with Family(NO_ROOM, str(port), options, nofile=32) as family:
-        family.line()
+    with Family(NO_ROOM, options, nofile=32) as family:
+        port = int(family.line().split()[1])
+        began = time.monotonic()
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
         while "can't accept connections" not in family.log():
             time.sleep(0.01)
@@ -761,16 +763,17 @@ def test_a_server_out_of_fds_serves_again_when_there_is_room(
         connection: http.client.HTTPConnection
         if tls:
             context = certificates.client_context()
-            connection = http.client.HTTPSConnection("localhost", port, timeout=5, context=context)
+            connection = http.client.HTTPSConnection("localhost", port, timeout=60, context=context)
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/")
         assert connection.getresponse().read() == str(family.pid).encode()
         connection.close()
         log = family.log()
-        assert 1 <= log.count("can't accept connections") <= 3
+        took = time.monotonic() - began
+        assert 1 <= log.count("can't accept connections") <= 1 + took / NO_ROOM_PAUSE
         assert "Traceback" not in log
-        assert len(log) < 5000
+        assert len(log) < 5000 + 200 * took
         family.signal(signal.SIGTERM)
         assert family.wait() == -signal.SIGTERM
 

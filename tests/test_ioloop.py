@@ -41,7 +41,7 @@ from minitornado.concurrent import Future
 from minitornado.ioloop import IOLoop, PeriodicCallback, TimeoutError
 from minitornado.log import app_log, gen_log
 
-pytestmark = [pytest.mark.deadline(10), pytest.mark.usefixtures("quiet_log")]
+pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
 
 READ, WRITE, ERROR = IOLoop.READ, IOLoop.WRITE, IOLoop.ERROR
 

@@ -50,7 +50,7 @@ from minitornado.iostream import (
 )
 from minitornado.log import gen_log
 
-pytestmark = [pytest.mark.deadline(10), pytest.mark.usefixtures("quiet_log")]
+pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
 
 READ, WRITE, ERROR = IOLoop.READ, IOLoop.WRITE, IOLoop.ERROR
 

@@ -15,7 +15,7 @@ import pytest
 
 import minitornado
 
-pytestmark = pytest.mark.deadline(30)
+pytestmark = pytest.mark.deadline(120)
 
 PACKAGE = Path(minitornado.__file__).parent
 
@@ -150,7 +150,7 @@ def loaded(code: str) -> set[str]:
         f"{code}\nprint(*(set(sys.modules) - known))"
     )
     command = [sys.executable, "-I", "-S", "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 

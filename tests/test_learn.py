@@ -246,7 +246,7 @@ def test_keys_come_from_a_terminal_one_by_one_and_it_is_left_as_it_was(mine: Pat
         os.write(ours, b"h")  # no Return
         assert any("hint 1 of 3 for ex05" in line for line in process.stdout)
         os.write(ours, b"q")
-        _out, err = process.communicate(timeout=20)
+        _out, err = process.communicate(timeout=60)
     finally:
         guard.cancel()
         process.kill()
@@ -338,12 +338,12 @@ def test_the_demo_server_serves_on_the_learners_pieces(all_mine: Path):
             if match := re.search(r"http://127\.0\.0\.1:(\d+)", line):
                 port = int(match[1])
                 break
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
             connection.request("POST", "/echo", body=b"hello")
             assert connection.getresponse().read() == b"mine: hello"
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C: to all that run in the terminal
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         guard.cancel()
         process.kill()

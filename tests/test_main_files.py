@@ -11,7 +11,7 @@ from minitornado.cli import main
 from minitornado.trace import load, views
 from minitornado.trace.export import FORMATS
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 
 def test_a_trace_is_written_as_a_page_and_as_exports(

@@ -68,7 +68,7 @@ print(run_six(lambda loop, C: loop.add_callback(C))[1])
 
 def test_interrupt_ends_a_stuck_run_and_the_next_one_works():
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.splitlines()[-2:] == ["interrupted True", "A B T H C D"], done.stderr
     assert done.stderr == ""

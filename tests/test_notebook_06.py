@@ -79,7 +79,7 @@ print(len(read(PACKETS)[1]))
 
 def test_interrupt_ends_a_stuck_run_and_the_next_one_works():
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.splitlines()[-2:] == ["interrupted True", "4"], done.stderr
 

@@ -124,7 +124,7 @@ def test_of_a_coroutine_all_its_segments_are_seen(monkeypatch):
     monkeypatch.setattr(ran, "code_of", lambda name: [awaits.__code__])
     loop = IOLoop(make_current=False)
     first = awaits.__code__.co_firstlineno
-    numbers = nb12.lines_executed("", lambda: loop.run_sync(awaits, timeout=10))
+    numbers = nb12.lines_executed("", lambda: loop.run_sync(awaits, timeout=60))
     loop.close()
     assert numbers == {first + 1, first + 2}
 
@@ -220,7 +220,7 @@ def test_a_real_browser_keeps_back_the_second_of_two_equal_tabs(paths, order):
         asyncio.run(open_tabs(listeners[0].getsockname()[1], paths))
     finally:
         loop.add_callback(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close(all_fds=True)
     assert seen == order
 

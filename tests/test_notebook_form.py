@@ -181,7 +181,7 @@ def test_four_right_answers_tick_it_and_three_do_not(book, monkeypatch):
 # ---- the kernel ----
 
 
-@pytest.mark.deadline(60)
+@pytest.mark.deadline(120)
 def test_it_runs_again_in_the_same_kernel_and_who_has_chosen_hears_what_is_meant_for_them(book):
     """Both at once, since a kernel takes its time: first nobody chooses, then somebody does."""
     asked = dict(zip(book.asked, range(len(book.asked)), strict=True))
@@ -242,7 +242,7 @@ def check_that_it_serves(words, env):
         assert any(b"http://127.0.0.1:" in line for line in server.stdout)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
         server.stdout.close()
 
 

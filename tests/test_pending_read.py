@@ -20,7 +20,7 @@ from minitornado.pending_read import (
     UnsatisfiableReadError,
 )
 
-pytestmark = [pytest.mark.deadline(10), pytest.mark.usefixtures("quiet_log")]
+pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
 
 
 class CountingBuffer(bytearray):

@@ -12,7 +12,7 @@ import pytest
 from minitornado import poller as module
 from minitornado.poller import ERROR, READ, WRITE, EpollPoller, Poller, SelectorPoller, best_poller
 
-pytestmark = [pytest.mark.deadline(10), pytest.mark.usefixtures("quiet_log")]
+pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
 
 
 @pytest.fixture(params=[EpollPoller, SelectorPoller])

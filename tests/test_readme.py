@@ -113,7 +113,7 @@ def server() -> Iterator[str]:
 
 def test_its_server_serves(server: str) -> None:
     for _ in range(2):
-        with urllib.request.urlopen(server, timeout=5) as answer:
+        with urllib.request.urlopen(server, timeout=60) as answer:
             assert answer.read() == b"hello world"
 
 

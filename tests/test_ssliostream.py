@@ -32,7 +32,7 @@ from minitornado.iostream import IOStream, StreamClosedError
 from minitornado.netutil import bind_sockets, ssl_options_to_context
 from minitornado.ssliostream import SSLIOStream, accept_ssl
 
-pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(20)]
+pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.deadline(120)]
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 MIB = 1024 * 1024
@@ -599,7 +599,7 @@ class Server:
     def _serve(self) -> None:
         try:
             connection, _address = self.listener.accept()
-            connection.settimeout(5)
+            connection.settimeout(60)
             with self.context.wrap_socket(connection, server_side=True) as tls:
                 self.peer = tls.getpeercert()
                 tls.sendall(tls.recv(100).upper())
@@ -610,7 +610,7 @@ class Server:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        self.thread.join(5)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         self.listener.close()
 

@@ -303,7 +303,7 @@ def ready(family: Family, number: int) -> set[int]:
 
 def ask(port: int) -> int:
     """The pid of the process that serves a connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         return int(client.makefile().readline())
 
 

@@ -13,7 +13,7 @@ from minitornado.httputil import HTTPServerRequest
 from minitornado.trace import Trace
 from minitornado.trace.events import Event
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 # The client leaves before it has got everything, or is cut off: it counts less than was sent.
 LEAVES_EARLY = {"gone before the answer", "idle", "idle in the head"}

@@ -19,7 +19,7 @@ from trace_scenarios import SCRIPTS, traced
 from minitornado.trace import Trace
 from minitornado.trace.export import chrome, otlp
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 
 @pytest.fixture(scope="module", params=["get", "later", "two", "boom"])
@@ -144,12 +144,12 @@ for export in json.load(sys.stdin):
 
 def test_the_formats_own_definition_reads_an_otlp_export() -> None:
     probe = [OTEL_PYTHON, "-c", "import opentelemetry.proto"]
-    if subprocess.run(probe, capture_output=True, timeout=30).returncode != 0:
+    if subprocess.run(probe, capture_output=True, timeout=60).returncode != 0:
         pytest.skip("opentelemetry-proto is not installed, and OTEL_PYTHON names no Python with it")
     traces = [traced(name)[0] for name in ("get", "later", "boom")]
     result = subprocess.run(
         [OTEL_PYTHON, "-c", READER], input=json.dumps([otlp(trace, 10**18) for trace in traces]),
-        capture_output=True, text=True, timeout=50,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     expected = [

@@ -14,7 +14,7 @@ from minitornado.ioloop import IOLoop
 from minitornado.trace import Trace, Tracer, drive, load, merge
 from minitornado.trace.views import Live
 
-pytestmark = pytest.mark.deadline(30)
+pytestmark = pytest.mark.deadline(120)
 
 CHILDREN = 2
 

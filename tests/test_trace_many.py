@@ -10,7 +10,7 @@ from trace_scenarios import Script, answer, get, traced
 from minitornado.httputil import HTTPServerRequest
 from minitornado.ioloop import IOLoop
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 CLIENTS, REQUESTS = 25, 6
 

@@ -102,7 +102,7 @@ def perfetto(chromium: Any) -> Iterator[Perfetto]:
         yield perfetto
         perfetto.page.context.close()
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 def edges(trace: Trace) -> list[tuple[int, int, str]]:

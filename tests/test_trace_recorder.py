@@ -29,7 +29,7 @@ from minitornado.trace.names import Names, printable
 from minitornado.trace.tables import MINITORNADO
 from minitornado.trace.tracer import _resolve
 
-pytestmark = pytest.mark.deadline(30)
+pytestmark = pytest.mark.deadline(120)
 
 
 def only(trace: Trace, **wanted: Any) -> Event:
@@ -389,7 +389,7 @@ def test_the_lane_that_polls_is_the_loops_whoever_began_the_trace() -> None:
     with tracing() as trace:
         Future().add_done_callback(print)  # an event before any loop runs
         thread.start()
-        assert ready.wait(5)
+        assert ready.wait(60)
         loops[0].add_callback(loops[0].stop)
         thread.join()
     assert {event.lane for event in trace.filter(kind="poll")} == {"loop"}
@@ -624,7 +624,7 @@ def test_nothing_is_written_after_stop_though_coroutines_go_on() -> None:
     count = len(tracer.stop())
     assert server.io_loop is not None
     # The connection's coroutines were begun under the tracer, and end without it.
-    server.io_loop.run_sync(server.close_all_connections, timeout=5)
+    server.io_loop.run_sync(server.close_all_connections, timeout=60)
     server.stop()
     server.io_loop.close()
     assert len(tracer.trace) == count
@@ -711,7 +711,7 @@ def interrupted_at_every_line(*functions: Any, handler: Callable[[], object]) ->
 LOOKS = (Trace.up_to_date, Trace._index, events._put, Trace._set, Trace.prune)
 
 
-@pytest.mark.deadline(10)  # for a lock that is met twice is waited for without end
+@pytest.mark.deadline(120)  # for a lock that is met twice is waited for without end
 @pytest.mark.parametrize("ring", [None, 10_000])
 def test_a_signal_handler_may_interrupt_the_tracer_anywhere_in_a_look(
     ring: int | None, monkeypatch: pytest.MonkeyPatch

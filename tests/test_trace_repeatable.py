@@ -111,7 +111,7 @@ def threaded() -> Trace:
         future: ThreadFuture[bytes] = ThreadFuture()
 
         def work() -> None:
-            release.wait(10)
+            release.wait(60)
             loop.add_callback(answer, request.connection, b"half")
             future.set_result(b"done")
             done.set()
@@ -122,7 +122,7 @@ def threaded() -> Trace:
 
     def work_meanwhile() -> None:
         release.set()
-        assert done.wait(10)
+        assert done.wait(60)
 
     script = one(("send", "k1", get()), ("meanwhile", work_meanwhile), ("recv", "k1"))
     return traced(application=application, script=script)[0]

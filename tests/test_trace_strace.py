@@ -13,7 +13,7 @@ import pytest
 
 from minitornado.trace import Trace, load
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 STRACE = shutil.which("strace")
 
@@ -34,7 +34,7 @@ def straced(scenario: str, folder: Path) -> tuple[Calls, Trace]:
     strace = [STRACE, "-f", "-e", f"trace={','.join(NAMES)}", "-o", str(log)]
     result = subprocess.run(
         [*strace, sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, timeout=50,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, timeout=60,
         capture_output=True, text=True,
     )  # fmt: skip
     if "Operation not permitted" in result.stderr:

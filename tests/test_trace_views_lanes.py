@@ -22,7 +22,7 @@ from minitornado.trace.views import Counts, Lanes, lanes_svg
 from minitornado.trace.views.lanes import LANES, LOOP, lane_of
 from minitornado.trace.views.words import when
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 SVG = "{http://www.w3.org/2000/svg}"
 

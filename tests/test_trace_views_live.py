@@ -19,7 +19,7 @@ from minitornado.trace import Trace
 from minitornado.trace.events import CLOSERS, OPENERS, Event
 from minitornado.trace.views import Live, live
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 LINE = re.compile(r" *(\d+) ((?:c\d+(?:r\d+)?)?) +(\w*) +")
 

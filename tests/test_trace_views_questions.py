@@ -27,7 +27,7 @@ from minitornado.trace.views import Buffers, Diff, Story, Tree, Turns, View, Why
 from minitornado.trace.views.facts import Facts
 from minitornado.trace.views.words import watched
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 VIEWS: dict[str, Callable[[Trace], View]] = {
     "why": lambda trace: Why(trace, trace.events[-1].seq),
@@ -333,5 +333,5 @@ def test_a_trace_has_its_views_as_methods_and_shows_itself_as_its_story() -> Non
 
 def test_who_only_records_does_not_load_rich() -> None:
     program = "import sys, minitornado.trace; print('rich' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert done.stdout == b"False\n", done.stderr

@@ -36,7 +36,7 @@ from minitornado.trace.views.state import (
 )
 
 pytestmark = [
-    pytest.mark.deadline(60),
+    pytest.mark.deadline(120),
     pytest.mark.skipif(not Path("/proc/self/fdinfo").exists(), reason="no /proc: not Linux"),
 ]
 
@@ -169,7 +169,7 @@ def test_a_callback_that_is_scheduled_in_three_ways_waits_once() -> None:
         witness.loop = loop = IOLoop(make_current=False)
         for add in (loop.add_callback, loop.spawn_callback, loop.add_callback_from_signal):
             add(int)
-        loop.run_sync(lambda: gen.sleep(0.001), timeout=5)
+        loop.run_sync(lambda: gen.sleep(0.001), timeout=60)
         loop.close()
     assert witness.compare() == set(ROWS)
     waiting = [event.data["target"] for _event, state in states(witness.trace)
@@ -195,7 +195,7 @@ def test_what_is_queued_when_the_trace_begins_is_not_denied() -> None:
         witness.__enter__()
 
     loop.add_callback(begin)
-    loop.run_sync(lambda: gen.sleep(0.01), timeout=5)
+    loop.run_sync(lambda: gen.sleep(0.01), timeout=60)
     witness.__exit__()
     loop.close()
     polls = [event for event in witness.trace if event.kind == "poll"]

@@ -26,7 +26,7 @@ from minitornado.trace.views import Stepper
 from minitornado.trace.views.state import State
 from minitornado.trace.views.stepper import source
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 HERE = Path(sys.modules[Stepper.__module__].__file__ or "").parent
 
@@ -76,7 +76,7 @@ def test_without_a_terminal_a_line_is_a_key() -> None:
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], input="n\n\nq\nn\n", capture_output=True, text=True,
-        timeout=50,
+        timeout=60,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert re.findall(r"step (\d+) of", ran.stdout) == ["1", "2", "3"]
@@ -104,7 +104,7 @@ def test_in_a_terminal_keys_need_no_return_and_the_terminal_is_left_as_it_was() 
             while output.count(b"keys:") < 7:
                 output += os.read(child.stdout.fileno(), 65536)
             os.write(ours, b"\x04")  # Ctrl-D; earlier, the terminal might still take it for itself
-            output += child.communicate(timeout=30)[0]
+            output += child.communicate(timeout=60)[0]
         finally:
             child.kill()
             os.close(ours)

@@ -51,7 +51,7 @@ from minitornado.trace.views.sentences import RULES
 from minitornado.trace.views.state import State
 from minitornado.trace.views.story import Step
 
-pytestmark = pytest.mark.deadline(60)
+pytestmark = pytest.mark.deadline(120)
 
 NAMES = [*SCRIPTS, "delegate", "stream", "busy", "thread"]
 WIDTHS = (80, 100, 120)

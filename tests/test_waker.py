@@ -12,7 +12,7 @@ from doubles import CountingSocket
 
 from minitornado.waker import Waker
 
-pytestmark = [pytest.mark.deadline(10), pytest.mark.usefixtures("quiet_log")]
+pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
 
 
 @pytest.fixture

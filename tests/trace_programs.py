@@ -35,7 +35,7 @@ def run(main: Callable[[IOLoop], Any], **options: Any) -> None:
     """Run a coroutine function on a loop of its own, then close the loop."""
     loop = IOLoop(make_current=False, **options)
     try:
-        loop.run_sync(functools.partial(main, loop), timeout=10)
+        loop.run_sync(functools.partial(main, loop), timeout=60)
     finally:
         loop.close()
 
@@ -138,7 +138,7 @@ def executors() -> None:
             for later in (running, waiting):
                 loop.add_future(later, told.append)
             assert waiting.cancel() and waiting.cancel() and not running.cancel()
-            both.wait(5)
+            both.wait(60)
             await gen.convert_yielded([running])
             assert waiting in told
 

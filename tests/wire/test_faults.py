@@ -121,7 +121,7 @@ def test_a_slow_reader_of_50_mib_delays_nobody(path: bytes) -> None:
 
             def read_slowly() -> None:
                 nonlocal received
-                client.socket.settimeout(5)
+                client.socket.settimeout(60)
                 while not done.is_set() and received < size:
                     received += len(client.socket.recv(65_536))
                     time.sleep(0.002)
@@ -222,7 +222,7 @@ def test_a_client_that_pipelines_without_end_starves_nobody(server: Server) -> N
 
     def pipeline() -> None:
         with Client(server) as client:
-            client.socket.settimeout(5)
+            client.socket.settimeout(60)
             reader = threading.Thread(target=client.drain, args=(5,))
             reader.start()
             while not done.is_set():

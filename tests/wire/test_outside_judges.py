@@ -19,10 +19,10 @@ BODY = bytes(range(256)) * 400
 def connection(request: pytest.FixtureRequest) -> Iterator[http.client.HTTPConnection]:
     if request.param == "plain":
         server = request.getfixturevalue("server")
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     else:
         server = request.getfixturevalue("tls")
-        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=5,
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=60,
                                                  context=server.trust)
     yield connection
     connection.close()
@@ -69,7 +69,7 @@ def test_http_client_sees_the_end_of_a_connection(connection: http.client.HTTPCo
 
 def test_http_client_as_a_1_0_client(server: Server) -> None:
     """M, RFC 9112 §9.3."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection._http_vsn, connection._http_vsn_str = 10, "HTTP/1.0"
     for path, body in (("/hello", b"hello"), ("/stream", b"piece " * 3)):
         assert exchange(connection, "GET", path) == (200, body)
@@ -98,7 +98,7 @@ def curl(server: Server, path: str, *options: str) -> bytes:
             f"localhost:{server.port}:127.0.0.1",
         ],
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 0, (
         f"curl {options} {path}: {done.stderr.decode()}\n{done.stdout[:500]!r}"
@@ -189,6 +189,6 @@ def test_openssl_speaks_tls(tls: Server, certificate: Certificate) -> None:
             ],
             input=b"GET /hello HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n",
             capture_output=True,
-            timeout=10,
+            timeout=60,
         )
         assert done.stdout.endswith(b"\r\n\r\nhello"), (version, done.stdout, done.stderr[-500:])
