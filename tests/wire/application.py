@@ -6,6 +6,7 @@ It prints the port it listens on and serves until its standard input ends, so it
 tests that started it. It uses what Tornado 4.4 and minitornado have in common, and hides nothing:
 an error of a callback is left to the server.
 
+`"count_reads": true` has /reads tell how often a socket was read, itself included;
 `"delegate": true` serves a `HTTPServerConnectionDelegate` instead of a callback, `"async": true` an
 `async def` callback, `"nofile": n` limits the process to n descriptors.
 """
@@ -14,6 +15,7 @@ import json
 import logging
 import os
 import resource
+import socket
 import sys
 import threading
 from importlib import import_module
@@ -78,6 +80,21 @@ def slow(request) -> None:
     IOLoop.current().call_later(number(request, "seconds"), answer, request, b"slow")
 
 
+def reads(request) -> None:
+    answer(request, b"%d" % CountingSocket.reads)
+
+
+class CountingSocket(socket.socket):
+    """Counts how often one of its kind was read: one piece, or what has gathered of several."""
+
+    __slots__ = ()
+    reads = 0
+
+    def recv(self, *args):
+        CountingSocket.reads += 1
+        return super().recv(*args)
+
+
 def boom(request) -> None:
     raise RuntimeError("boom")
 
@@ -121,6 +138,7 @@ ROUTES = {
     "/inner": lambda request: answer(request, b"inner"),
     "/echo": lambda request: answer(request, request.body),
     "/headers": headers,
+    "/reads": reads,
     "/big": lambda request: answer(request, pattern(int(number(request, "n")))),
     "/flushed": flushed,
     "/stream": stream,
@@ -179,6 +197,8 @@ def main() -> None:
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     if "nofile" in OPTIONS:
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPTIONS["nofile"], OPTIONS["nofile"]))
+    if OPTIONS.get("count_reads"):
+        socket.socket = CountingSocket  # what accept() makes
     callback = async_application if OPTIONS.get("async") else application
     if OPTIONS.get("delegate"):
         callback = StreamingApplication()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .lab import Server
+from .lab import HASTY, Server
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,13 @@ def server() -> Iterator[Server]:
 def watched() -> Iterator[Server]:
     """A server of one module alone, for tests that watch its memory, descriptors, CPU or log."""
     with Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """A server that waits for its clients for TIMEOUT seconds only."""
+    with Server(**HASTY) as server:
         yield server
 
 

@@ -1,5 +1,6 @@
 """What a connection carries, in which order, and when it ends (RFC 9112 §9, RFC 9110 §7.6)."""
 
+import calendar
 import time
 from itertools import chain
 
@@ -153,7 +154,7 @@ def test_no_answer_to_http_1_0_has_a_transfer_encoding(server: Server, path: byt
 def test_pipelined_requests_are_answered_in_order(server: Server, count: int) -> None:
     """RFC 9112 §9.3.2. M: 100 in one segment. S: 1,000, without recursion trouble."""
     bodies = [b"%d" % n for n in range(count)]
-    outcome = talk(server, b"".join(map(sized, bodies)), count=count, within=10)
+    outcome = talk(server, b"".join(map(sized, bodies)), count=count)
     rule = f"{count} answers, in order"
     assert outcome.statuses == [200] * count, outcome.report(rule, f"{len(outcome.final)} answers")
     assert [a.body for a in outcome.final] == bodies, outcome.report(rule, "not in order")
@@ -168,7 +169,7 @@ def test_an_answer_waits_for_the_slow_one_before_it(server: Server) -> None:
         + request(b"GET /slow?seconds=0.1 HTTP/1.1")
         + sized(b"end")
     )
-    outcome = talk(server, data, count=5, within=3)
+    outcome = talk(server, data, count=5)
     bodies = [answer.body for answer in outcome.final]
     assert bodies == [b"slow", b"hello", b"piece " * 3, b"slow", b"end"], outcome.report(
         "five answers in order", f"bodies {bodies}")
@@ -250,7 +251,7 @@ def test_204_and_304_have_no_body(server: Server, method: bytes, path: bytes, st
 @pytest.mark.parametrize("level", ["M: 100-continue", "S: 100-Continue", "S: 100-CONTINUE"])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_100_is_sent_once_before_the_body_is(server: Server, framing: str, level: str) -> None:
-    """RFC 9110 §10.1.1. M: within 1.5 s, then 200. S: the expectation in any case."""
+    """RFC 9110 §10.1.1. M: before the body, then 200. S: the expectation in any case."""
     expect = b"Expect: " + level[3:].encode()
     if framing == "length":
         head, body = post(b"Content-Length: 5", expect), b"hello"
@@ -259,10 +260,8 @@ def test_100_is_sent_once_before_the_body_is(server: Server, framing: str, level
     with Client(server) as client:
         for n in (1, 2):  # twice: the second request of a connection expects it as well
             client.send(head)
+            client.receive_interim(2 * n - 1)
             outcome = client.receive(n, within=0.1)  # not yet a final answer
-            deadline = time.monotonic() + 1.5
-            while len(outcome.answers) < 2 * n - 1 and time.monotonic() < deadline:
-                outcome = client.receive(n, within=0.1)
             rule = "exactly one 100, then the body is sent, then exactly one 200"
             assert [a.status for a in outcome.answers] == [100, 200] * (n - 1) + [100], \
                 outcome.report(rule, "not one 100")
@@ -276,7 +275,9 @@ def test_100_is_sent_once_before_the_body_is(server: Server, framing: str, level
 
 def test_100_has_its_reason_and_nothing_else(server: Server) -> None:
     """S, RFC 9110 §15.2.1, RFC 9112 §6.3: no framing in an interim answer."""
-    outcome = talk(server, post(b"Content-Length: 5", b"Expect: 100-continue"), within=0.2)
+    with Client(server) as client:
+        client.send(post(b"Content-Length: 5", b"Expect: 100-continue"))
+        outcome = client.receive_interim(1)
     assert outcome.raw.startswith(b"HTTP/1.1 100 Continue\r\n"), outcome.report(
         "HTTP/1.1 100 Continue", "another line")
     assert not outcome.answers or outcome.answers[0].get("Content-Length") is None, outcome.report(
@@ -350,7 +351,7 @@ def test_an_answer_before_the_body_sends_no_100_and_never_parses_the_body() -> N
                 sized(body, target=b"/count"),
                 chunked(chunks(body, 5000), target=b"/count"),
             ):
-                outcome = talk(server, data, within=5)
+                outcome = talk(server, data)
                 assert outcome.final and outcome.final[0].body == b"%d" % len(body), outcome.report(
                     f"a delegate is handed {len(body)} bytes", "not so")
         assert not tracebacks(server.log()), tracebacks(server.log())
@@ -422,7 +423,7 @@ def test_a_handler_that_raises_is_answered_500(server: Server, data: bytes) -> N
 
 def test_a_handler_that_raises_is_told_in_the_log(watched: Server) -> None:
     """S: the traceback belongs in the log, not on the wire."""
-    outcome = talk(watched, request(b"GET /boom HTTP/1.1"), count=None, within=0.5)
+    outcome = talk(watched, request(b"GET /boom HTTP/1.1"))
     assert b"Traceback" not in outcome.raw, outcome.report("no traceback on the wire", "has one")
     assert "RuntimeError: boom" in watched.log(), (
         "the log must tell the error:\n" + watched.log()[-800:]
@@ -432,12 +433,12 @@ def test_a_handler_that_raises_is_told_in_the_log(watched: Server) -> None:
 def test_an_answer_has_a_date(server: Server) -> None:
     """S, RFC 9110 §6.6.1: an origin server with a clock sends Date, in IMF-fixdate."""
     for path in (b"/hello", b"/nowhere", b"/stream", b"/nothing"):
+        asked = time.time()
         outcome = talk(server, request(b"GET " + path + b" HTTP/1.1"))
         date = outcome.final[0].get("Date") if outcome.final else None
         assert date is not None, outcome.report("Date in an answer", "none")
-        sent = time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT")
-        now = time.mktime(time.gmtime())
-        assert abs(time.mktime(sent) - now) < 5, outcome.report("Date is now", date)
+        sent = calendar.timegm(time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT"))
+        assert asked - 2 < sent <= time.time(), outcome.report("Date is now", date)
 
 
 def test_an_unknown_path_is_404_and_the_connection_goes_on(server: Server) -> None:
@@ -463,8 +464,8 @@ def test_a_fin_behind_a_complete_request_costs_no_answer(
             if pause:
                 time.sleep(pause)
             client.end()
-            outcome = client.receive(None, within=3)
-        rule = "200, then the server closes as well, within 3 s"
+            outcome = client.receive(None)
+        rule = "200, then the server closes as well"
         assert outcome.statuses == [200], outcome.report(rule, "no 200")
         assert outcome.closed, outcome.report(rule, "not closed")
 
@@ -472,7 +473,7 @@ def test_a_fin_behind_a_complete_request_costs_no_answer(
 def test_a_fin_behind_pipelined_requests_costs_no_answer(server: Server) -> None:
     """S, RFC 9112 §9.6."""
     for _ in range(5):
-        outcome = talk(server, request() * 10, count=None, end=True, within=3)
+        outcome = talk(server, request() * 10, count=None, end=True)
         assert outcome.statuses == [200] * 10 and outcome.closed, outcome.report(
             "ten answers, then close", f"{len(outcome.final)} answers")
 
@@ -486,26 +487,26 @@ def test_a_large_answer_to_a_half_closed_client_is_delivered_whole(
         time.sleep(0.02)
         client.end()
         time.sleep(0.2)
-        outcome = client.receive(None, within=8)
-    rule = "5 MiB, whole, then close within 3 s"
+        outcome = client.receive(None)
+    rule = "5 MiB, whole, then close"
     assert outcome.statuses == [200] and len(outcome.final[0].body) == 5 * MIB, outcome.report(
         rule, "not whole")
     assert outcome.closed, outcome.report(rule, "not closed")
 
 
 def test_eof_on_an_idle_connection_frees_its_descriptor(watched: Server) -> None:
-    """M: within 2 s; on fresh connections, between two requests, and in the middle of one."""
+    """M: without any timeout; on fresh connections, between two requests, in the middle of one."""
     before = watched.descriptors()
     clients = [Client(watched) for _ in range(30)]
     for n, client in enumerate(clients):
         client.send([b"", request(), b"GET /hel"][n % 3])
-    time.sleep(0.1)
-    assert watched.descriptors() >= before + 30
+    assert watched.accepted(30, before)
     for n, client in enumerate(clients):
-        client.receive(within=0.5 if n % 3 == 1 else 0)
+        if n % 3 == 1:
+            client.receive()
         client.socket.close()
-    after = watched.settled_descriptors(before, within=2)
-    assert after <= before, f"30 clients have left: {before} descriptors before, {after} after 2 s"
+    after = watched.settled_descriptors(before)
+    assert after <= before, f"30 clients have left: {before} descriptors before, {after} after"
 
 
 @pytest.mark.skipif(
@@ -531,7 +532,7 @@ def test_many_connections_do_not_mix_their_answers(server: Server) -> None:
             for i in range(1, 21):
                 body = b"%d/%d" % (n, i)
                 client.send(sized(body))
-                outcome = client.receive(i, within=8)
+                outcome = client.receive(i)
                 if len(outcome.final) != i or outcome.final[-1].body != body:
                     problems.append(outcome.report(f"the body is {body!r}", "it is not"))
                     break

@@ -10,6 +10,7 @@ import pytest
 
 from .lab import (
     MIB,
+    PATIENCE,
     Client,
     Server,
     chunked,
@@ -68,7 +69,7 @@ def test_a_client_that_vanishes_harms_nobody(watched: Server, stage: str, how: s
 
 
 def test_a_thousand_mixed_connections_leave_no_descriptor(watched: Server) -> None:
-    """M: back to the start (+2) within 5 s."""
+    """M: back to the start (+2), without any timeout."""
     watched.check_alive()
     before = watched.settled_descriptors(0, within=0.3)
     kinds = list(STAGES.values())
@@ -88,13 +89,14 @@ def test_a_thousand_mixed_connections_leave_no_descriptor(watched: Server) -> No
 
 
 def latencies(server: Server, seconds: float) -> list[float]:
-    """/hello again and again, each on a new connection; seconds each took, sorted."""
+    """/hello again and again, each on a new connection; seconds each took, sorted.
+
+    They are those of `Server.now`: what others do on this machine delays nobody here.
+    """
     deadline = time.monotonic() + seconds
     taken = []
     while time.monotonic() < deadline:
-        started = time.monotonic()
-        server.check_alive("while others are slow")
-        taken.append(time.monotonic() - started)
+        taken.append(server.check_alive("while others are slow"))
         time.sleep(0.005)
     return sorted(taken)
 
@@ -130,10 +132,12 @@ def test_a_slow_reader_of_50_mib_delays_nobody(path: bytes) -> None:
             thread.start()
             try:
                 check_latencies(latencies(server, 1.5), "a slow reader of 50 MiB")
+                while received <= MIB and thread.is_alive():
+                    time.sleep(0.01)
             finally:
                 done.set()
                 thread.join()
-            assert received > MIB, f"the slow reader has got {received} bytes in 1.5 s"
+            assert received > MIB, f"the slow reader has got {received} bytes"
         grown = server.memory(peak=True) - before
         if path == b"/flushed":
             assert grown < 20 * MIB, f"memory grew by {grown} bytes for an answer that is flushed"
@@ -150,7 +154,7 @@ def stalled_writers(server: Server) -> list[Client]:
 def half_closed(server: Server) -> list[Client]:
     clients = [Client(server, receive_buffer=4096) for _ in range(20)]
     for n, client in enumerate(clients):
-        path = [b"/slow?seconds=1.5", b"/big?n=20000000"][n % 2]
+        path = [b"/slow?seconds=100", b"/big?n=20000000"][n % 2]
         client.send(request(b"GET " + path + b" HTTP/1.1"))
     time.sleep(0.05)
     for client in clients:
@@ -184,7 +188,7 @@ def sending_behind_a_slow_answer(server: Server) -> list[Client]:
     """What nobody reads yet must not wake the loop again and again."""
     clients = [Client(server) for _ in range(10)]
     for client in clients:
-        client.send(request(b"GET /slow?seconds=2 HTTP/1.1"))
+        client.send(request(b"GET /slow?seconds=100 HTTP/1.1"))
     for _ in range(2):  # the second comes while the first is in the server's buffer
         time.sleep(0.1)
         for client in clients:
@@ -199,7 +203,7 @@ def done_with_a_large_answer(server: Server) -> list[Client]:
         client.send(request(b"GET /big?n=%d HTTP/1.1" % (5 * MIB)))
     time.sleep(0.1)
     for client in clients:
-        assert client.receive(within=8).statuses == [200]
+        assert client.receive().statuses == [200]
     return clients
 
 
@@ -211,7 +215,7 @@ def test_waiting_costs_no_cpu(crowd: list[Client], dawdlers) -> None:
     with Server() as server:
         crowd += dawdlers(server)
         time.sleep(0.3)
-        share = server.cpu_share(1.0)
+        share = server.settled_share(1.0, 0.10)
         assert share < 0.10, f"{dawdlers.__name__}: {share:.0%} of a core while nothing happens"
         server.check_alive(f"beside {dawdlers.__name__}")
 
@@ -223,7 +227,7 @@ def test_a_client_that_pipelines_without_end_starves_nobody(server: Server) -> N
     def pipeline() -> None:
         with Client(server) as client:
             client.socket.settimeout(60)
-            reader = threading.Thread(target=client.drain, args=(5,))
+            reader = threading.Thread(target=client.drain, args=(PATIENCE,))
             reader.start()
             while not done.is_set():
                 client.socket.sendall(request() * 500)
@@ -249,7 +253,7 @@ def test_200_connections_at_once_are_all_answered(server: Server, crowd: list[Cl
     for n, client in enumerate(crowd):
         client.send(sized(b"%d" % n))
     for n, client in enumerate(crowd):
-        outcome = client.receive(within=5)
+        outcome = client.receive()
         assert outcome.statuses == [200] and outcome.final[0].body == b"%d" % n, outcome.report(
             "200 clients, each with its own answer", f"client {n}")
 
@@ -280,13 +284,8 @@ def test_out_of_descriptors_is_no_busy_loop_and_heals(crowd: list[Client]) -> No
         assert share < 0.7, f"{share:.0%} of a core with no descriptor left"
         for client in crowd:
             client.socket.close()
-        deadline = time.monotonic() + 4  # the listening socket may be out of the loop for a while
-        outcome = talk(server, request(), within=4)
-        while outcome.statuses != [200] and time.monotonic() < deadline:
-            outcome = talk(server, request(), within=1)
-        assert outcome.statuses == [200], outcome.report(
-            "accept works again within 4 s", "it does not"
-        )
+        outcome = talk(server, request())  # the listening socket may be out of the loop for a while
+        assert outcome.statuses == [200], outcome.report("accept works again", "it does not")
         server.check_alive("after descriptors came back")
         assert logged < 200_000, f"{logged} bytes of log in 2.5 s without descriptors"
 
@@ -299,7 +298,7 @@ def test_clients_served_while_descriptors_are_short(crowd: list[Client]) -> None
         time.sleep(0.3)
         for client in crowd[:20]:
             client.send(request())
-            outcome = client.receive(within=3)
+            outcome = client.receive()
             assert outcome.statuses == [200], outcome.report("an accepted client is served", "not")
 
 

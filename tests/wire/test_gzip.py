@@ -68,7 +68,7 @@ def test_compression_is_a_matter_of_one_request(server: Server) -> None:
     "one byte more in chunks": chunked(chunks(bomb(MAX_BODY + 1), 100), GZIP),
 }))
 def test_the_decoded_size_counts_against_max_body(watched: Server, case: Case) -> None:
-    check(watched, Case(case.level, case.source, case.name, case.data, case.verdict, within=5))
+    check(watched, case)
     assert watched.memory(peak=True) < 100 * MIB, (
         "decode incrementally: a bomb must not be unpacked"
     )
@@ -79,7 +79,7 @@ def test_a_bomb_costs_little_memory() -> None:
     with Server() as server:
         server.check_alive()
         before = server.memory(peak=True)
-        outcome = talk(server, sized(bomb(64 * MIB), GZIP), count=None, within=5)
+        outcome = talk(server, sized(bomb(64 * MIB), GZIP), count=None)
         grown = server.memory(peak=True) - before
         assert grown < 20 * MIB, outcome.report(
             "a bomb of 64 MiB is refused after max_body = 4 MiB", f"memory grew by {grown} bytes")

@@ -221,12 +221,12 @@ def test_a_first_line_led_by_whitespace_is_never_a_field(server: Server, led: by
 
 def test_12_000_folds_cost_linear_time(server: Server) -> None:
     """M, RFC 9112 §5.2: joined pairwise they would take seconds."""
-    outcome = talk(server, with_value(b" a" + b"\r\n b" * 12_000), within=3.0)
-    rule = "12,000 folds: 200 or 4xx, in less than 1 s"
+    before = server.cpu_seconds()
+    outcome = talk(server, with_value(b" a" + b"\r\n b" * 12_000))
+    used = server.cpu_seconds() - before
+    rule = "12,000 folds: 200 or 4xx, in less than 1 s of CPU"
     assert all(status < 500 for status in outcome.statuses), outcome.report(rule, "5xx")
-    assert (outcome.final or outcome.closed) and outcome.seconds < 1, outcome.report(
-        rule, "too slow"
-    )
+    assert (outcome.final or outcome.closed) and used < 1, outcome.report(rule, f"{used:.2f} s")
 
 
 BARE_LF = {
@@ -239,6 +239,13 @@ BARE_LF = {
 }
 
 
+def decided(server: Server, client: Client) -> Outcome:
+    """What came back once the server has done with all that was sent."""
+    for _ in range(3):  # each takes it some turns, and ours came first
+        server.check_alive()
+    return client.receive(within=0)
+
+
 def verdict_of(outcome: Outcome) -> str:
     if outcome.final:
         return str(outcome.statuses[0])
@@ -249,10 +256,12 @@ def verdict_of(outcome: Outcome) -> str:
 def test_a_bare_lf_is_judged_the_same_in_one_piece_and_byte_by_byte(
         server: Server, name: str) -> None:
     """M, RFC 9112 §2.2: accept, reject or wait, but consistently."""
-    whole = talk(server, BARE_LF[name], within=0.5)
+    with Client(server) as client:
+        client.send(BARE_LF[name])
+        whole = decided(server, client)
     with Client(server) as client:
         client.drip(BARE_LF[name])
-        dripped = client.receive(within=0.5)
+        dripped = decided(server, client)
     rule = "bare LF: 200, 400, close or wait, whatever the segmentation"
     assert verdict_of(whole) in ("200", "400", "closed", "waiting"), whole.report(rule, "none")
     assert verdict_of(dripped) == verdict_of(whole), dripped.report(
@@ -265,7 +274,9 @@ def test_a_bare_lf_is_judged_the_same_in_one_piece_and_byte_by_byte(
                                   b"GET /hello HTTP/1.1\r\nHost: lab\r\n\r"])
 def test_a_cr_alone_ends_no_line(server: Server, data: bytes) -> None:
     """M, RFC 9112 §2.2."""
-    outcome = talk(server, data, within=0.3)
+    with Client(server) as client:
+        client.send(data)
+        outcome = decided(server, client)
     rule = "CR is no line end: reject or wait"
     assert verdict_of(outcome) in ("400", "closed", "waiting"), outcome.report(rule, "answered")
 
