@@ -1,6 +1,7 @@
 """A server under the worst of clients, for a while; afterwards everything is as it was before.
 
-MINITORNADO_SOAK_SECONDS sets how long (20 if unset).  A quarter of it is a warm-up: caches fill,
+MINITORNADO_SOAK_SECONDS sets how long (20 if unset), or longer on a machine that is too busy for
+so many clients.  A quarter of it is a warm-up: caches fill,
 the allocator takes what it will keep.  What is counted then must be counted again at the end.
 
 The clients draw from a fixed seed what they do; in which moment the server sees it is up to the
@@ -27,16 +28,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import PATIENCE, undisturbed
 
 SECONDS = float(os.environ.get("MINITORNADO_SOAK_SECONDS", "20"))
 SEED = 20
 MAX_PEERS = 60  # connections at a time
 PAUSE = 0.0005  # seconds between two acts: about 200 new connections a second, ports suffice
 CHECK_EVERY = 0.5  # seconds
-CHECK_WITHIN = 2.0  # seconds, from connecting to the last byte of the answer
+CHECK_WITHIN = 2.0  # seconds, from connecting to the last byte, others' use of the cores left out
+LEAVE_EACH_SECOND = 110  # clients, at least; or the growth of memory says nothing
 
 TIMEOUT = 2.0  # seconds, of head and body: short, so that it strikes often
-SETTLE_WITHIN = TIMEOUT + 4.0  # seconds until a server that was left alone is as before
+SETTLE_WITHIN = TIMEOUT + PATIENCE  # seconds until a server that was left alone is as before
 # Bytes of memory, from the end of the warm-up to the end.  Twenty seconds are some 4,000 closed
 # connections: if each left its stream and buffers behind, 3 KB at least, that alone were 12 MB.
 MAX_GROWTH = 8 * 1024**2
@@ -46,7 +49,7 @@ ROOT = Path(__file__).parents[1]
 OPTIONS = {"idle_connection_timeout": TIMEOUT, "body_timeout": TIMEOUT, "max_body_size": 1024**2,
            "decompress_request": True}
 
-pytestmark = pytest.mark.deadline(SECONDS + 60)
+pytestmark = pytest.mark.deadline(10 * SECONDS + 120)
 
 
 # ---- the server, from outside and from inside ----
@@ -67,7 +70,7 @@ class Server:
 
     def _read_line(self) -> bytes:
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 20)
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
         line = self._process.stdout.readline() if ready else b""
         assert line, f"the server says nothing:\n{self.log()}"
         return line
@@ -110,13 +113,13 @@ class Server:
 
     def check(self) -> float:
         """Fail unless /hello is answered in time; return the seconds it took."""
-        started = time.monotonic()
-        with socket.create_connection(("127.0.0.1", self.port), CHECK_WITHIN) as client:
+        started = undisturbed(self.pid)
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as client:
             client.sendall(b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             received = b""
             while chunk := client.recv(4096):
                 received += chunk
-        took = time.monotonic() - started
+        took = undisturbed(self.pid) - started
         assert received.endswith(b"hello world") and took < CHECK_WITHIN, (took, received)
         return took
 
@@ -141,7 +144,7 @@ class Peer:
     def __init__(self, port: int, to_send: bytes = b"", step: int = 1 << 20,
                  appetite: int = 1 << 20, answers: int | None = None,
                  shut_after: bool = False) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), CHECK_WITHIN)
+        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.sock.setblocking(False)
         self.to_send = to_send
         self.step = step
@@ -254,14 +257,18 @@ KINDS: list[Callable[[random.Random], dict[str, Any]]] = [
 
 
 def soak(server: Server, rng: random.Random, seconds: float) -> Counter[str]:
-    """Trouble the server; return what was done, and the worst time of a check, in ms."""
+    """Trouble the server for some time, and until enough clients have left.
+
+    Return what was done, and the worst time of a check, in ms.
+    """
     done: Counter[str] = Counter()
     peers: list[Peer] = []
     deadline = time.monotonic() + seconds
     next_check = 0.0
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: [peer.leave(reset=False) for peer in peers])
-        while time.monotonic() < deadline:
+        while (time.monotonic() < deadline
+               or done["closed"] + done["reset"] < LEAVE_EACH_SECOND * seconds):
             if len(peers) < MAX_PEERS and rng.random() < 0.3:
                 kind = rng.choice(KINDS)
                 peers.append(Peer(server.port, **kind(rng)))
@@ -296,7 +303,7 @@ def leave_one(peers: list[Peer], rng: random.Random, done: Counter[str]) -> None
 def assert_answered(peers: list[Peer]) -> None:
     """Those who asked as they should and are still here get what they asked for."""
     due = [peer for peer in peers if peer.answers is not None]
-    deadline = time.monotonic() + CHECK_WITHIN * 2
+    deadline = time.monotonic() + PATIENCE
     while not all(peer.content() or peer.over for peer in due) and time.monotonic() < deadline:
         for peer in due:
             peer.act()
@@ -319,7 +326,6 @@ def test_after_resets_drips_and_garbage_everything_is_as_it_was_before(server: S
     assert server.settled(idle) == idle
     growth, peak = server.memory() - memory, server.memory("VmHWM") - memory
     print(f"\n{dict(done)}\nmemory: {growth / 1024:.0f} KiB more, {peak / 1024:.0f} at the worst")
-    assert done["closed"] + done["reset"] > 100 * SECONDS, done  # or growth says nothing
     assert growth < MAX_GROWTH, f"{growth} bytes more than after the warm-up"
     assert peak < MAX_PEAK, f"{peak} bytes more at the worst moment"
     assert set(done) >= {kind.__name__ for kind in KINDS} | {"reset", "closed"}, done

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from families import cpu_seconds, undisturbed
 
 PACKAGE = os.environ.get("WIRE_PACKAGE", "minitornado")
 PYTHON = os.environ.get("WIRE_PYTHON", sys.executable)
@@ -136,8 +137,8 @@ class Server:
         return int(found[1]) * 1024
 
     def cpu_seconds(self) -> float:
-        """CPU time used so far, to the nanosecond: /proc/PID/stat counts in steps of 10 ms."""
-        return time.clock_gettime((~self.pid << 3) | 2)  # as clock_getcpuclockid(3) has it
+        """CPU time used so far."""
+        return cpu_seconds(self.pid)
 
     def cpu_share(self, seconds: float) -> float:
         """The share of one core it uses during the next `seconds`."""
@@ -153,15 +154,8 @@ class Server:
         return share
 
     def now(self) -> float:
-        """Seconds on a clock that stands while the server, or who asks, waits for a core.
-
-        To be held up by other programs is no fault of the server.
-        """
-        waited = 0
-        for task in (str(self.pid), "thread-self"):
-            with contextlib.suppress(OSError, IndexError):  # not every kernel keeps count
-                waited += int(Path(f"/proc/{task}/schedstat").read_text().split()[1])
-        return time.monotonic() - waited / 1e9
+        """Seconds on a clock that stands while other programs keep the server, or us, waiting."""
+        return undisturbed(self.pid)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
