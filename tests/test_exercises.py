@@ -512,7 +512,7 @@ def test_an_endless_loop_is_ended_and_named_with_its_line(tiny: Course, loop: st
 
 def test_an_import_that_does_not_end_is_ended_and_named_with_its_line(
         tiny: Course, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(engine, "SCENARIO_SECONDS", 2.0)  # busy machines import slowly
+    monkeypatch.setattr(engine, "IMPORT_SECONDS", 3.0)  # busy machines import slowly
     answer(tiny, "return self.thing")
     copy = tiny.copy("tiny.box")
     copy.write_text(copy.read_text() + "\nwhile True: pass\n")  # one line, so that it is this one

@@ -31,7 +31,7 @@ from .lab import Lab, shown
 
 MAX_SITE_POLLS = 200  # in one run of a Site's loop: each costs more than a bare loop's
 PATIENCE_SECONDS = 1.0  # of a Site's loop: it does not sleep through idle connections
-REAL_SECONDS = 1.0  # what a real kernel may take; it takes milliseconds
+REAL_SECONDS = 2.0  # what a real kernel may take; it takes milliseconds
 
 
 class Reader:

@@ -43,8 +43,8 @@ def run(job: dict[str, Any], not_yours: Any, send: Send, dump: TextIO) -> None:
         if job["names"] is not None and scenario.__name__ not in job["names"]:
             continue
         send(kind="begin", name=scenario.__name__)
-        # Shortly before the parent ends us, whatever we are in.
-        faulthandler.dump_traceback_later(job["seconds"], file=dump)
+        # Whatever we are in: it is written, and that is our end.
+        faulthandler.dump_traceback_later(job["seconds"], file=dump, exit=True)
         outcome = runner.run(scenario)
         faulthandler.cancel_dump_traceback_later()
         send(kind="end", name=scenario.__name__, **outcome)

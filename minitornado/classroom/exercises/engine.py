@@ -32,9 +32,10 @@ from . import graft, source, whose, workspace
 from .catalog import ROOT, Blank, Course, Exercise
 
 # A scenario takes milliseconds, and so does an import; Python's start on a busy machine seconds.
-SCENARIO_SECONDS = 4.0
-STARTING_SECONDS = 20.0
-GRACE_SECONDS = 1.0  # after a scenario's limit: for the stack dump to be written
+SCENARIO_SECONDS = 5.0
+IMPORT_SECONDS = 5.0
+STARTING_SECONDS = 60.0
+GRACE_SECONDS = 20.0  # for a process that is over its limit to write its stacks and end itself
 
 PASSED, FAILED, TODO, HANG, CRASH, NOT_RUN = "passed", "failed", "todo", "hang", "crash", "not run"
 
@@ -188,7 +189,8 @@ class _Run:
                 "slots": [*(blank.name for blank in self._blanks()), *self.exercise.uses],
                 "explains": self.exercise.explains,
                 "names": names if names is None else list(names),
-                "seconds": SCENARIO_SECONDS, "stack_dump": str(dump),
+                "seconds": SCENARIO_SECONDS, "import_seconds": IMPORT_SECONDS,
+                "stack_dump": str(dump),
             }
             with errors.open("wb") as stderr:
                 process = subprocess.Popen(
@@ -211,17 +213,20 @@ class _Run:
         running, seconds = "", STARTING_SECONDS
         while True:
             try:
-                line = lines.get(timeout=seconds)
+                line = lines.get(timeout=seconds + GRACE_SECONDS)
             except queue.Empty:
-                self._add_hang(running or self._first(), dump)
+                self._add_hang(running or self._first(), seconds, dump)
                 return
             if not line:
                 break
             event = json.loads(line)
             running = event["name"] if event["kind"] == "begin" else ""
-            seconds = SCENARIO_SECONDS + GRACE_SECONDS
+            seconds = IMPORT_SECONDS if event["kind"] == "started" else SCENARIO_SECONDS
             self._add(event)
         code = process.wait()
+        if dump.exists() and dump.stat().st_size:  # it has ended itself
+            self._add_hang(running or self._first(), seconds, dump)
+            return
         if running or code != 0 or not self.results:
             self._add_crash(running or self._first(), code, errors.read_text("utf-8", "replace"))
 
@@ -246,13 +251,13 @@ class _Run:
             "" if status == PASSED else whose.where(self.course, self.exercise, event),
             event.get("traceback", ""), event.get("printed", ()))
 
-    def _add_hang(self, name: str, dump: Path) -> None:
+    def _add_hang(self, name: str, seconds: float, dump: Path) -> None:
         text = dump.read_text("utf-8", "replace") if dump.exists() else ""
         frames = [[path, int(line), name] for path, line, name in reversed(
             re.findall(r'File "(.*)", line (\d+) in (.*)', text.partition("\n\n")[0]))]
         self._put(name, HANG, {
             "title": title(self.exercise, name),
-            "error": f"it does not end: still running after {SCENARIO_SECONDS:g} seconds",
+            "error": f"it does not end: still running after {seconds:g} seconds",
             "idea": "One thread serves everybody: a loop that does not end here stops the server.",
             "misconception": "M02", "frames": frames})
 

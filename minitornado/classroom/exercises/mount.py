@@ -81,7 +81,7 @@ def main() -> None:
     send(kind="started")
     with open(job["stack_dump"], "w") as dump:
         # An import may not end either.  Each scenario sets this anew.
-        faulthandler.dump_traceback_later(job["seconds"], file=dump)
+        faulthandler.dump_traceback_later(job["import_seconds"], file=dump, exit=True)
         try:
             from minitornado.classroom.exercises import child
 

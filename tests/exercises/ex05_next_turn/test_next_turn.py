@@ -13,7 +13,7 @@ from minitornado.classroom.exercises.kernel import Kernel
 from minitornado.classroom.exercises.lab import Lab, Unexpected, diagnosis
 from minitornado.ioloop import IOLoop
 
-SLEEP_SECONDS = 0.5  # of a real loop that nobody wakes
+SLEEP_SECONDS = 2.0  # of a real loop that nobody wakes
 TOO_OFTEN = 1_000  # how often a callback adds itself, if nobody else gets a turn
 
 
