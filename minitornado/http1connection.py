@@ -96,29 +96,28 @@ class HTTP1Connection(httputil.HTTPConnection):
         "_disconnect_on_finish", "_expected_content_remaining", "_finish_future",
         "_finished", "_head", "_max_body_size", "_omit_body", "_pending_write",
         "_pieces", "_read_finished", "_request_start_line", "_response_started",
-        "_write_finished", "_writes", "context", "no_keep_alive", "params", "stream",
+        "_write_finished", "context", "params", "stream",
     )  # fmt: skip
 
     def __init__(
         self, stream: BaseIOStream, is_client: bool = False,
         params: HTTP1ConnectionParameters | None = None, context: object = None,
-        deadline: _Deadline | None = None,
+        deadline: _Deadline | None = None, head: ReadLines | None = None,
     ) -> None:  # fmt: skip
         if is_client:
             raise NotImplementedError("minitornado's HTTP1Connection is a server's; see the README")
         self.stream: Any = stream
         self.params = params or HTTP1ConnectionParameters()
         self.context = context
-        self.no_keep_alive = self.params.no_keep_alive
         self._max_body_size = self.params.max_body_size or stream.max_buffer_size
         self._body_timeout = self.params.body_timeout
         self._deadline = deadline or _Deadline(stream.io_loop)
 
+        self._pieces = 0  # of both bodies, since somebody was waited for for sure
         # The request.
         self._request_start_line: RequestStartLine | None = None
-        self._head = ReadLines(b"\r\n\r\n", self.params.max_header_size)
+        self._head = head or ReadLines(b"\r\n\r\n", self.params.max_header_size)
         self._body_length: int | None = 0  # None: in chunks
-        self._pieces = 0  # of the body, handed on so far
         self._read_finished = False
 
         # The answer.
@@ -128,7 +127,6 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = False  # to HEAD, or with 204 and 304: the head says it all
         self._expected_content_remaining: int | None = None  # of a Content-Length announced
         self._pending_write: Future[None] | None = None
-        self._writes = 0  # of the application's, behind the head
 
         # The end of the exchange: the answer is out, or never will be.
         self._finished = False
@@ -202,7 +200,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._request_start_line, headers, keep_alive, self._body_length = (
             http1parser.parse_head(data)
         )
-        self._disconnect_on_finish = self.no_keep_alive or not keep_alive
+        self._disconnect_on_finish = self.params.no_keep_alive or not keep_alive
         return headers
 
     async def _read_body(self, headers: HTTPHeaders, delegate: HTTPMessageDelegate) -> None:
@@ -358,8 +356,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         future = self._write(self._format_chunk(chunk))
         # As for the pieces of a request: a client that takes faster than the application makes
         # is always ready for the next, and who awaits each would wait for none.
-        self._writes += 1
-        return gen.moment if future is SENT and self._writes % PIECES_A_TURN == 0 else future
+        self._pieces += 1
+        return gen.moment if future is SENT and self._pieces % PIECES_A_TURN == 0 else future
 
     def finish(self) -> None:
         """Say that the answer is complete."""
@@ -392,7 +390,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._omit_body = bodiless or (request is not None and request.method == "HEAD")
         # Of an answer that was refused below, nothing may be left.
         self._chunking_output, self._expected_content_remaining = False, None
-        self._disconnect_on_finish |= self.params.no_keep_alive  # the server may be draining
+        if self.params.no_keep_alive:  # the server may be draining by now
+            self._disconnect_on_finish = True
         if code == 204:
             headers = _without_framing(headers)
         fields = headers.fields
@@ -419,7 +418,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         elif version == "HTTP/1.0" and said is None:
             lines.append("Connection: keep-alive")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1 or b"\0" in head:
+        if len(head.splitlines()) != len(lines) + 1 or 0 in head:
             # Text of a stranger in a field would otherwise become a field of its own.
             raise ValueError(f"Newline or NUL in header: {lines!r}")
         return head
@@ -604,7 +603,8 @@ class HTTP1ServerConnection:
     """
 
     __slots__ = (
-        "__weakref__", "_deadline", "_exchange", "_serving_future", "context", "params", "stream",
+        "__weakref__", "_deadline", "_exchange", "_head", "_serving_future", "context", "params",
+        "stream",
     )  # fmt: skip
 
     def __init__(
@@ -614,7 +614,9 @@ class HTTP1ServerConnection:
         self.stream = stream
         self.params = params or HTTP1ConnectionParameters()
         self.context = context
+        # Of one exchange after the other.
         self._deadline = _Deadline(stream.io_loop)
+        self._head = ReadLines(b"\r\n\r\n", self.params.max_header_size)
         self._serving_future: Future[None] | None = None
         self._exchange: HTTP1Connection | None = None
 
@@ -644,7 +646,7 @@ class HTTP1ServerConnection:
         try:
             while keep_alive:
                 conn = HTTP1Connection(
-                    self.stream, False, self.params, self.context, self._deadline
+                    self.stream, False, self.params, self.context, self._deadline, self._head
                 )
                 self._exchange = conn
                 # Asked before the first byte is here: whoever is to receive it must exist.

@@ -35,7 +35,8 @@ class ReadLines:
     """A pending read like ReadUntil, for lines that strangers send: at `limit` bytes it ends.
 
     What it returns then lacks the delimiter; the stream stays open, and the client can be told
-    why it is refused.  `seen` is the number of bytes that had come and did not suffice.
+    why it is refused.  `seen` is the number of bytes that had come and did not suffice; when they
+    do, it is 0 again, and the same object fit for the next read.
     """
 
     __slots__ = ("delimiter", "limit", "seen")
@@ -54,6 +55,7 @@ class ReadLines:
             return self.limit
         # A head typed by hand, with LF alone, is told so, and not waited for.
         if at >= 0 or buffer.find(b"\n\n", start) >= 0:
+            self.seen = 0
             return end
         self.seen = end
         return None
@@ -115,13 +117,20 @@ def parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders, bool, int | 
     ('/hello', 'a', False, 0)
     """
     line, _, rest = data.partition(b"\r\n")
-    start_line = parse_request_start_line(line.decode("latin-1"))
-    parse = _parse_short_fields if len(rest) <= MAX_SHORT_FIELDS else _parse_fields
-    headers, keep_alive, body_length = parse(start_line.version, rest)
+    parse_start = _parse_short_start if len(line) <= MAX_SHORT_START else _parse_start
+    start_line, version, in_origin_form = parse_start(line)
+    parse_fields = _parse_short_fields if len(rest) <= MAX_SHORT_FIELDS else _parse_fields
+    headers, keep_alive, body_length = parse_fields(version, rest)
     headers = headers.copy()
-    if not start_line.path.startswith("/"):
+    if not in_origin_form:
         start_line = _to_origin_form(start_line, headers)
     return start_line, headers, keep_alive, body_length
+
+
+def _parse_start(line: bytes) -> tuple[RequestStartLine, str, bool]:
+    """Return the start line that `line` is, its version, and whether its target is a path."""
+    start_line = parse_request_start_line(line.decode("latin-1"))
+    return start_line, start_line.version, start_line.path.startswith("/")
 
 
 def _parse_fields(version: str, data: bytes) -> tuple[HTTPHeaders, bool, int | None]:
@@ -133,8 +142,10 @@ def _parse_fields(version: str, data: bytes) -> tuple[HTTPHeaders, bool, int | N
     return headers, *framing(version, headers)
 
 
-# Most clients ask for one thing after the other, and say the same of themselves each time.
-# Bounded in number and length, since strangers choose both.
+# A server is mostly asked for the same few things, and most clients say the same of themselves
+# each time.  Bounded in number and length, since strangers choose both.
+MAX_SHORT_START = 256  # bytes
+_parse_short_start = functools.lru_cache(maxsize=256)(_parse_start)
 MAX_SHORT_FIELDS = 2048  # bytes
 _parse_short_fields = functools.lru_cache(maxsize=256)(_parse_fields)
 

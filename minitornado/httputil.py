@@ -121,7 +121,8 @@ class HTTPHeaders(MutableMapping[str, str]):
         self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
         # What has it is an HTTPHeaders; isinstance() is slow for an abstract base.
         if len(args) == 1 and not kwargs and hasattr(args[0], "_as_list"):
-            self._copy(args[0])
+            copied = args[0].copy()
+            self.fields, self._as_list = copied.fields, copied._as_list
         elif args or kwargs:
             for name, value in dict(*args, **kwargs).items():
                 self.fields[_normalize_name(name)] = value
@@ -216,15 +217,12 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def copy(self) -> HTTPHeaders:
         """Return a copy, which shares nothing with this one."""
-        headers = HTTPHeaders.__new__(HTTPHeaders)  # __init__ has nothing to do that _copy doesn't
-        headers._copy(self)
+        headers = HTTPHeaders.__new__(HTTPHeaders)  # __init__ has nothing more to do
+        headers.fields = self.fields.copy()
+        headers._as_list = {}
+        if self._as_list:
+            headers._as_list = {name: values.copy() for name, values in self._as_list.items()}
         return headers
-
-    def _copy(self, headers: HTTPHeaders) -> None:
-        self.fields = headers.fields.copy()
-        self._as_list = {}
-        if headers._as_list:
-            self._as_list = {name: values.copy() for name, values in headers._as_list.items()}
 
     __copy__ = copy
 

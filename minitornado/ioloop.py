@@ -208,13 +208,14 @@ class IOLoop:
         # first, look at the flag second.  Whoever comes second sees the other, so no callback
         # of another thread is left behind by a loop that goes to sleep.
         self._asleep = True
-        ready = self._poller.poll(self._seconds_to_sleep())
+        ready = self._poller.poll(0.0 if self._callbacks else self._seconds_to_sleep())
         self._asleep = False
 
         # One fd at a time, off a dict that remove_handler edits too: an earlier handler may
         # close a later fd, whose number may belong to a new connection by the time we get
         # there.  popitem takes the last, so reversed() keeps the kernel's order.
-        self._events.update(reversed(ready))
+        if ready:
+            self._events.update(reversed(ready))
         while self._events:
             fd, events = self._events.popitem()
             fileobj, handler = self._handlers.get(fd) or (fd, self._handle_unknown)
@@ -222,8 +223,6 @@ class IOLoop:
 
     def _seconds_to_sleep(self) -> float | None:
         """How long poll may sleep, in seconds; None means until some fd is ready."""
-        if self._callbacks:
-            return 0.0
         while self._timeouts and self._timeouts[0][2].callback is None:
             heapq.heappop(self._timeouts)  # removed: not worth waking for
             self._cancelled_timeouts -= 1

@@ -51,6 +51,17 @@ def test_heads_that_are_kept_are_bounded_in_number_and_length():
     assert 0 < cache.cache_info().currsize <= 256
 
 
+def test_start_lines_that_are_kept_are_bounded_in_number_and_length():
+    cache = http1parser._parse_short_start
+    cache.cache_clear()
+    path = b"/" + b"x" * http1parser.MAX_SHORT_START
+    assert parse_head(HEAD.replace(b"/", path, 1))[0].path == path.decode()
+    assert cache.cache_info().currsize == 0
+    for number in range(1000):
+        assert parse_head(HEAD.replace(b"/", b"/%d" % number, 1))[0].path == f"/{number}"
+    assert 0 < cache.cache_info().currsize <= 256
+
+
 def test_chunk_sizes_that_are_kept_are_bounded_in_number_and_length():
     cache = http1parser.parse_chunk_size
     cache.cache_clear()
@@ -69,6 +80,7 @@ def test_an_end_that_is_cut_in_two_is_found(cut: int):
     assert read.find_end(bytearray(HEAD[:cut]), closed=False) is None
     assert read.seen == cut
     assert read.find_end(bytearray(HEAD + b"more"), closed=False) == len(HEAD)
+    assert read.find_end(bytearray(b"A\r\n\r\n"), closed=False) == 5  # the next read, from its start
 
 
 def test_a_head_ends_at_its_limit_and_where_lf_alone_ends_it():

@@ -96,13 +96,13 @@ own("03", "ioloop.IOLoop._wait", (
     ("def _wait(self) -> None:", "The only place where the loop sleeps."),
     ("self._asleep = True", "The flag for other threads: from now on, a list is not enough."),
     (
-        "ready = self._poller.poll(self._seconds_to_sleep())",
+        "ready = self._poller.poll(0.0 if self._callbacks else self._seconds_to_sleep())",
         "**Asked:** who is ready? It sleeps until there is an answer, but never longer than until "
         "the next timeout. If the list is not empty: not at all, it just asks.",
     ),
     ("self._asleep = False", "Awake."),
     (
-        "self._events.update(reversed(ready))",
+        "if ready:\nself._events.update(reversed(ready))",
         "Keep all answers where `remove_handler` finds them too.",
     ),
     ("while self._events:", "One socket at a time."),
