@@ -538,6 +538,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _finish_request(self, _written: object = None) -> None:
         """The last byte of the answer has left the buffer: the exchange is over."""
         if self._disconnect_on_finish and not self._client_speaks():
+            self._disconnect_on_finish = False  # done, and not to be waited for
             return self.close()
         if not self._read_finished:
             self._deadline.start(LINGER_SECONDS, self._timed_out)

@@ -47,6 +47,8 @@ class ReadLines:
         self.seen = 0
 
     def find_end(self, buffer: bytearray, closed: bool) -> int | None:
+        if not buffer:  # as when a new connection's first request is still on its way
+            return None
         # Three bytes are looked at again: a delimiter can straddle two packets.
         start = self.seen - 3 if self.seen > 3 else 0
         at = buffer.find(self.delimiter, start)

@@ -649,6 +649,13 @@ def test_the_connection_is_kept_or_closed_as_was_asked_for(io_loop: IOLoop) -> N
     assert answering(io_loop, hello, no_keep_alive=True) == closing
 
 
+def test_an_exchange_that_ended_with_its_connection_is_not_waited_for(
+    io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(HTTP1Connection, "_end_exchange")
+    assert answering(io_loop, hello, CLOSE).endswith(b"hello|")
+
+
 def test_nothing_behind_connection_close_is_answered(io_loop: IOLoop) -> None:
     server = Server()
     with serving(io_loop, server) as peer:
