@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import contextvars
 import datetime
 import gc
 import sys
@@ -169,6 +170,19 @@ def test_ctrl_c_in_a_coroutine_stops_the_loop(io_loop: IOLoop):
     with pytest.raises(KeyboardInterrupt):
         start(interrupted())
         io_loop.start()
+
+
+def test_all_coroutines_of_a_loop_share_its_context_variables(io_loop: IOLoop):
+    # As the README says: no place for what belongs to one request.
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+
+    async def handle(request: str) -> str:
+        variable.set(request)
+        await moment
+        return variable.get()
+
+    seen = settle(io_loop, multi([handle("first"), handle("second")]))
+    assert seen == ["second", "second"]
 
 
 def test_it_waits_on_the_loop_it_was_given(io_loop: IOLoop, fake: tuple[IOLoop, FakePoller]):
