@@ -56,13 +56,15 @@ def fork_processes(num_processes: int | None, max_restarts: int = 100) -> int:
             "You cannot call IOLoop.instance() or IOLoop.current() before calling fork_processes()"
         )
     gen_log.info("Starting %d processes", num_processes)
+    # A script in the background is to ignore SIGINT, say.  Blocked, it would wait all the same.
+    stop_signals = {each for each in STOP_SIGNALS if signal.getsignal(each) != signal.SIG_IGN}
     # Blocked, a signal waits: in the parent until it asks for it, in a child until the child is
     # out of here.  So none can strike between a fork and the moment when both know of it.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP_SIGNALS, signal.SIGCHLD})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*stop_signals, signal.SIGCHLD})
     # Who ignores SIGCHLD is not told, and some systems take the default for that.
     on_child = signal.signal(signal.SIGCHLD, lambda signum, frame: None)
     try:
-        _task_id = number = _Family(num_processes, max_restarts).run()
+        _task_id = number = _Family(num_processes, max_restarts, stop_signals).run()
         return number
     finally:
         signal.signal(signal.SIGCHLD, on_child or signal.SIG_DFL)
@@ -72,9 +74,12 @@ def fork_processes(num_processes: int | None, max_restarts: int = 100) -> int:
 class _Family:
     """The parent's view of its children: who they are, and what to do when one is gone."""
 
-    def __init__(self, num_processes: int, max_restarts: int) -> None:
+    def __init__(
+        self, num_processes: int, max_restarts: int, stop_signals: set[signal.Signals]
+    ) -> None:
         self._missing = list(range(num_processes))  # the numbers that nobody has
         self._restarts_left = max_restarts
+        self._stop_signals = stop_signals
         self._children: dict[int, int] = {}  # pid -> number
         self._stopping: int | None = None  # the signal that told us to
         self._failure: Exception | None = None
@@ -83,7 +88,7 @@ class _Family:
         """Fork all; return in a child.  The parent watches, and exits."""
         while self._missing or self._children:
             if not self._missing or self._told_to_stop():
-                self._handle_signal(signal.sigwait({*STOP_SIGNALS, signal.SIGCHLD}))
+                self._handle_signal(signal.sigwait({*self._stop_signals, signal.SIGCHLD}))
                 continue
             number = self._missing.pop(0)
             try:
@@ -106,7 +111,7 @@ class _Family:
         sys.exit(0)
 
     def _told_to_stop(self) -> bool:
-        return self._stopping is not None or bool(signal.sigpending() & STOP_SIGNALS)
+        return self._stopping is not None or bool(signal.sigpending() & self._stop_signals)
 
     def _stop(self, signum: int) -> None:
         """Pass a signal on to all, and fork nobody any more."""

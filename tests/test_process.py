@@ -271,6 +271,24 @@ def test_a_parent_that_was_to_ignore_its_children_looks_after_them_all_the_same(
         assert family.wait() == -signal.SIGTERM
 
 
+def test_a_signal_that_was_to_be_ignored_is_ignored() -> None:
+    # A shell script that starts a program in the background has it ignore SIGINT; then Ctrl-C,
+    # which is sent to both, is not meant for it.
+    with Family("""
+        from minitornado.process import fork_processes
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        fork_processes(1)
+        say(os.getpid())
+        wait_for_a_signal()
+    """) as family:
+        child = int(family.line())
+        family.signal(signal.SIGINT)
+        os.kill(child, signal.SIGKILL)
+        assert int(family.line()) != child  # there is a new one: the parent has not been stopped
+        family.signal(signal.SIGTERM)
+        assert family.wait() == -signal.SIGTERM
+
+
 def test_a_child_of_somebody_elses_making_is_none_of_ours() -> None:
     with Family("""
         from minitornado.process import fork_processes
