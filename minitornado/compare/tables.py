@@ -161,12 +161,14 @@ def _wrap_inside(recorder: Any, site: Any) -> Any:
 class ResolveWithInfo(Custom):
     """A Resolve with the three that sys.exc_info() returns; set_exception calls it as well."""
 
+    arg: str = "exc_info"
     error: bool = True
+    inside: bool = False
 
 
 def _exc_info(recorder: Any, site: Any) -> Any:
-    def write(lane: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        recorder.resolved(lane, site, args[0], site.argument("exc_info", args, kwargs)[1])
+    def write(lane: Any, site: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        recorder.resolved(lane, site, (args[0], site.argument("exc_info", args, kwargs)[1]), {})
 
     return written_before(recorder, site, write)
 

@@ -22,14 +22,16 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import BuiltinMethodType, CodeType, FrameType, MethodDescriptorType
 from typing import Any
 
 from .events import Trace
 from .names import readable
 from .probes import Syscall
+from .tables import MINITORNADO
 from .tracer import Tracer
 
 HERE = os.path.dirname(__file__)
@@ -45,13 +47,9 @@ C_SYSCALLS = frozenset({"recv", "send", "setsockopt", "shutdown", "connect"})
 
 # Outside of the package, these are what the trace must tell of.
 OUTSIDE = frozenset(
-    {*(("socket", f"socket.{name}") for name in (*C_SYSCALLS, "accept", "close"))}
-    | {("ssl", f"SSLSocket.{name}") for name in ("recv", "send", "do_handshake", "unwrap")}
-    | {("threading", "Thread.start"), ("concurrent.futures.thread", "ThreadPoolExecutor.submit")}
-    | {
-        ("concurrent.futures._base", f"Future.{name}")
-        for name in ("add_done_callback", "set_result", "set_exception", "cancel")
-    }
+    (row.module, row.attribute)
+    for row in MINITORNADO.rows
+    if row.module.partition(".")[0] != MINITORNADO.package
 )
 
 Key = tuple[str, str]  # module, qualified name
@@ -70,62 +68,44 @@ _EVERYWHERE = ("PY_THROW", "PY_UNWIND")
 
 
 class Auditor:
-    """Counts what is called while a trace is recorded: in this thread, and those it starts.
+    """Counts what is called while a trace is recorded."""
 
-    `monitoring`: by `sys.monitoring`, and not by `sys.setprofile`; both count the same.
-    """
-
-    def __init__(self, tracer: Tracer, monitoring: bool = _monitoring is not None) -> None:
+    def __init__(self, tracer: Tracer) -> None:
         self.tracer = tracer
         names = {*tracer.table.layers, *(module for module, _name in OUTSIDE)}
         self.modules = {*map(_file_of, names), *ON_THE_WAY}
-        self._monitoring = monitoring
         self._threads: dict[int, _Count] = {}
 
-    def __enter__(self) -> Auditor:
-        if self._monitoring:
-            _monitoring.use_tool_id(_monitoring.PROFILER_ID, __name__)
-            _monitoring.restart_events()  # what another audit has switched off
-            for name, kind in _EVENTS.items():
-                _monitoring.register_callback(
-                    _monitoring.PROFILER_ID, getattr(_monitoring.events, name),
-                    self._callback(kind, None if name in _EVERYWHERE else _monitoring.DISABLE),
-                )  # fmt: skip
-            wanted = [getattr(_monitoring.events, name) for name in _EVENTS]
-            _monitoring.set_events(_monitoring.PROFILER_ID, sum(wanted))
-        else:
-            threading.setprofile(self._enter_thread)
-            self._enter_thread()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._monitoring:
-            _monitoring.set_events(_monitoring.PROFILER_ID, 0)
-            _monitoring.free_tool_id(_monitoring.PROFILER_ID)
-        else:
-            sys.setprofile(None)
-            threading.setprofile(None)
-
-    def _enter_thread(self, *call: object) -> None:
-        sys.setprofile(self._count())
-
-    def _count(self) -> _Count:
+    def count(self) -> _Count:
         """Return the counter of the calling thread."""
         return self._threads.setdefault(threading.get_ident(), _Count(self))
 
-    def _callback(self, kind: str, elsewhere: Any) -> Callable[..., Any]:
-        """Return what is called for events of a kind: (code, offset, and of a call: of whom).
+    def profile(self, *call: object) -> None:
+        """Let `sys.setprofile` tell of the calling thread."""
+        sys.setprofile(self.count())
 
-        `elsewhere`: what it returns in code that is nobody's business here.
+    def monitor(self) -> None:
+        """Let `sys.monitoring` tell of all threads."""
+        _monitoring.use_tool_id(_monitoring.PROFILER_ID, __name__)
+        _monitoring.restart_events()  # what another audit has switched off
+        wanted = 0
+        for name, kind in _EVENTS.items():
+            event = getattr(_monitoring.events, name)
+            wanted |= event
+            elsewhere = None if name in _EVERYWHERE else _monitoring.DISABLE
+            tell = partial(self._tell, kind, elsewhere)
+            _monitoring.register_callback(_monitoring.PROFILER_ID, event, tell)
+        _monitoring.set_events(_monitoring.PROFILER_ID, wanted)
+
+    def _tell(self, kind: str, elsewhere: Any, code: CodeType, _offset: int, *args: Any) -> Any:
+        """Count an event of a kind, that of a call with whom it calls.
+
+        Returns `elsewhere` in code that is nobody's business here.
         """
-
-        def tell(code: CodeType, _offset: int, *args: Any) -> Any:
-            file = code.co_filename
-            if file not in self.modules and not file.startswith(HERE):
-                return elsewhere
-            return self._count()(sys._getframe(1), kind, *args[: 2 if kind == "c_call" else 1])
-
-        return tell
+        file = code.co_filename
+        if file not in self.modules and not file.startswith(HERE):
+            return elsewhere
+        return self.count()(sys._getframe(1), kind, *args[: 2 if kind == "c_call" else 1])
 
     @property
     def calls(self) -> Counter[Key]:
@@ -226,13 +206,28 @@ def _told(tracer: Tracer, trace: Trace) -> Counter[Key]:
 
 
 @contextmanager
-def auditing(**options: Any) -> Iterator[Auditor]:
-    """Audit the active tracer while the block runs, in this thread.  Options are Auditor's."""
-    tracer = Tracer.active
-    if tracer is None:
+def auditing(monitoring: bool = _monitoring is not None) -> Iterator[Auditor]:
+    """Audit the active tracer while the block runs: in this thread, and those it starts.
+
+    `monitoring`: by `sys.monitoring`, and not by `sys.setprofile`; both count the same.
+    """
+    if Tracer.active is None:
         raise RuntimeError("there is no trace to audit: start one first")
-    with Auditor(tracer, **options) as auditor:
+    auditor = Auditor(Tracer.active)
+    try:
+        if monitoring:
+            auditor.monitor()
+        else:
+            threading.setprofile(auditor.profile)
+            auditor.profile()
         yield auditor
+    finally:
+        if monitoring:
+            _monitoring.set_events(_monitoring.PROFILER_ID, 0)
+            _monitoring.free_tool_id(_monitoring.PROFILER_ID)
+        else:
+            sys.setprofile(None)
+            threading.setprofile(None)
 
 
 def _around(name: str) -> str:

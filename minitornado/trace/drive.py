@@ -21,12 +21,11 @@ Who receives is patient: while a timer is near, its time comes, and the client l
 
 from __future__ import annotations
 
-import itertools
 import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,13 +50,22 @@ MAX_SECONDS = 30.0
 class Driven:
     """What the client saw, by connection: as in the trace, "c1" is who connected first.
 
-    sent, received   the number of bytes
-    answers          the bytes received
+    sent     the number of bytes
+    pieces   what was received, as it came
     """
 
     sent: dict[str, int] = field(default_factory=dict)
-    received: dict[str, int] = field(default_factory=dict)
-    answers: dict[str, bytes] = field(default_factory=dict)
+    pieces: dict[str, list[bytes]] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> dict[str, bytes]:
+        """The bytes received."""
+        return {name: b"".join(pieces) for name, pieces in self.pieces.items()}
+
+    @property
+    def received(self) -> dict[str, int]:
+        """The number of bytes received."""
+        return {name: sum(map(len, pieces)) for name, pieces in self.pieces.items()}
 
 
 class ScriptEnds(BaseException):
@@ -108,23 +116,21 @@ class DrivenPoller:
         self._inner = inner
         self._client = client
         self._clock = clock
-        self._writers: set[int] = set()
-        self._came: dict[int, int] = {}  # fd -> how many were registered before it
-        self._count = itertools.count()
+        self._events: dict[int, int] = {}  # of fds, in the order in which they were registered
         self._deadline = time.monotonic() + MAX_SECONDS
 
     def register(self, fd: int, events: int) -> None:
-        self._came[fd] = next(self._count)
         self._inner.register(fd, events)
-        self._watch(fd, events)
+        self._events.pop(fd, None)
+        self._events[fd] = events
 
     def modify(self, fd: int, events: int) -> None:
         self._inner.modify(fd, events)
-        self._watch(fd, events)
+        self._events[fd] = events
 
     def unregister(self, fd: int) -> None:
-        self._writers.discard(fd)
         self._inner.unregister(fd)
+        self._events.pop(fd, None)
 
     def close(self) -> None:
         self._inner.close()
@@ -136,41 +142,44 @@ class DrivenPoller:
         """Return who is ready; if nobody is, and the loop may sleep, the client moves first."""
         if time.monotonic() > self._deadline:
             raise TimeoutError(f"the script takes longer than {MAX_SECONDS:g} seconds")
-        grace = 0.0
-        while True:
+        grace: float | None = 0.0
+        while grace is not None:
             ready: list[tuple[int, int]] = self._inner.poll(grace)
             if ready or seconds == 0:
                 # Not by number: which one is free depends on what else the process has open.
-                return sorted(ready, key=lambda pair: (self._came.get(pair[0], -1), pair))
+                came = {fd: at for at, fd in enumerate(self._events)}
+                return sorted(ready, key=lambda pair: (came.get(pair[0], -1), pair))
             if not self._client.script:
                 raise ScriptEnds
-            move = self._client.script[0]
-            if move[0] == "recv":
-                if self._client.recv(*move[1:]):
-                    grace = GRACE if self._writers else 0.0
-                    continue
-                if seconds is not None and seconds <= PATIENCE and not self._client.has_all(move):
-                    self._clock.now += seconds
-                    return []
-            del self._client.script[0]
-            if move[0] == "jump":
-                self._clock.now += move[1] if len(move) > 1 else seconds or 0.0
-                return []
-            if move[0] == "meanwhile":
-                move[1]()
-                grace = GRACE
-                continue
-            if move[0] == "call":
-                # In the program's name, and not in ours: it is to be seen.
-                self._client.loop.add_callback(move[1])
-                return []
-            grace = GRACE if self._client.make(move) else 0.0
+            grace = self._move(*self._client.script[0], seconds=seconds)
+        return []
 
-    def _watch(self, fd: int, events: int) -> None:
-        if events & IOLoop.WRITE:
-            self._writers.add(fd)
-        else:
-            self._writers.discard(fd)
+    def _move(self, verb: str, *args: Any, seconds: float | None) -> float | None:
+        """Make a move; return how long it may take to show.  None: the loop has something to do."""
+        client, clock = self._client, self._clock
+        if verb == "recv":
+            if client.recv(*args):
+                return GRACE if any(mask & IOLoop.WRITE for mask in self._events.values()) else 0.0
+            if seconds is not None and seconds <= PATIENCE and not client.has_all(*args):
+                clock.now += seconds
+                return None
+        del client.script[0]
+        match verb:
+            case "recv":
+                client.so_far = 0
+                return 0.0
+            case "jump":
+                clock.now += args[0] if args else seconds or 0.0
+                return None
+            case "call":
+                # In the program's name, and not in ours: it is to be seen.
+                client.loop.add_callback(args[0])
+                return None
+            case "meanwhile":
+                args[0]()
+            case _:
+                client.make((verb, *args))
+        return GRACE
 
 
 class Client:
@@ -180,56 +189,42 @@ class Client:
         self.script = script
         self.loop = loop
         self.driven = Driven()
+        self.so_far = 0  # bytes, by the `recv` that is under way
         self._address = address
         self._sockets: dict[str, socket.socket] = {}
         self._names: dict[str, str] = {}  # the script's -> the trace's
-        self._received = 0  # by the `recv` that is under way
-        # A buffer that grows: joining bytes anew for every piece takes the square of the time.
-        self._answers: dict[str, bytearray] = {}
 
     def close(self) -> None:
         """Close what the script has left open."""
         for sock in self._sockets.values():
             sock.close()
-        self.driven.answers = {name: bytes(data) for name, data in self._answers.items()}
 
-    def make(self, move: tuple[Any, ...]) -> bool:
-        """Make a move; return whether it must have an effect on the server."""
-        self._received = 0
+    def make(self, move: tuple[Any, ...]) -> None:
+        """Make a move that must have an effect on the server."""
         verb, *args = move
-        if verb == "recv":  # it has been made, step by step
-            return False
-        methods: dict[str, Callable[..., None]] = {
-            "connect": self._connect, "send": self._send, "shutdown": self._shutdown,
-            "close": self._close, "reset": self._reset,
-        }  # fmt: skip
-        if verb not in methods:
+        if verb not in ("connect", "send", "shutdown", "close", "reset"):
             raise ValueError(f"the script says {verb!r}, which a client can't do")
-        methods[verb](*args)
-        return True
+        getattr(self, f"_{verb}")(*args)
 
     def recv(self, name: str, size: int | None = None) -> bool:
         """Receive once, up to `size` bytes in all; return False if there is nothing (more)."""
-        left = 1 << 20 if size is None else size - self._received
+        left = 1 << 20 if size is None else size - self.so_far
         readable, _, _ = select.select([self._sockets[name]], [], [], GRACE_RECV)
         data = self._sockets[name].recv(left) if readable and left else b""
-        traced = self._names[name]
-        self._received += len(data)
-        self.driven.received[traced] += len(data)
-        self._answers[traced] += data
+        self.so_far += len(data)
+        self.driven.pieces[self._names[name]].append(data)
         return bool(data)
 
-    def has_all(self, move: tuple[Any, ...]) -> bool:
+    def has_all(self, name: str, size: int | None = None) -> bool:
         """Tell whether a `recv` has got the bytes that it wanted."""
-        return len(move) > 2 and self._received >= move[2]
+        return size is not None and self.so_far >= size
 
     def _connect(self, name: str) -> None:
         sock = socket.create_connection(self._address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sockets[name] = sock
         traced = self._names[name] = f"c{len(self._names) + 1}"
-        self.driven.sent[traced] = self.driven.received[traced] = 0
-        self._answers[traced] = bytearray()
+        self.driven.sent[traced], self.driven.pieces[traced] = 0, []
 
     def _send(self, name: str, data: bytes) -> None:
         sent = self._sockets[name].send(data, socket.MSG_DONTWAIT)

@@ -7,14 +7,14 @@ it.  And it may outlive the trace: `detach` takes them out again, so that nothin
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any
 
 from .handles import Handle, find
 from .recorder import Recorder
 from .wrappers import Wrapper, written_before
-from .writer import Lane, Site
+from .writer import Site
 
 
 def attach(recorder: Recorder, loop: Any) -> None:
@@ -44,11 +44,7 @@ def detach(recorder: Recorder, loop: Any) -> None:
 
 def _unwrapped(function: Any) -> Any:
     """Return a callable without its Handle."""
-    if isinstance(function, Handle):
-        return function.order.function
-    if isinstance(function, functools.partial) and find(function) is not None:
-        return functools.partial(_unwrapped(function.func), *function.args, **function.keywords)
-    return function
+    return _inside(function, lambda it: it.order.function if isinstance(it, Handle) else it)
 
 
 def _swap_captured(function: Any, others: Mapping[Any, Any]) -> None:
@@ -57,18 +53,21 @@ def _swap_captured(function: Any, others: Mapping[Any, Any]) -> None:
     `add_accept_handler` keeps `self._handle_connection` in a closure: whatever stands in the
     class later, the closure calls what stood there when the server began to listen.
     """
+
+    def swapped(method: Any) -> Any:
+        other = others.get(method.__func__) if isinstance(method, MethodType) else None
+        return method if other is None else MethodType(other, method.__self__)
+
     for cell in getattr(function, "__closure__", None) or ():
-        cell.cell_contents = _swapped(cell.cell_contents, others)
+        cell.cell_contents = _inside(cell.cell_contents, swapped)
 
 
-def _swapped(function: Any, others: Mapping[Any, Any]) -> Any:
-    """Return a bound method, or a partial of one, with the other function that there is for it."""
-    if isinstance(function, functools.partial):
-        inner = _swapped(function.func, others)
-        return functools.partial(inner, *function.args, **function.keywords)
-    if isinstance(function, MethodType) and function.__func__ in others:
-        return MethodType(others[function.__func__], function.__self__)
-    return function
+def _inside(function: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a callable after a change; of a partial, what it is a partial of is changed."""
+    if not isinstance(function, functools.partial):
+        return change(function)
+    inner = _inside(function.func, change)
+    return functools.partial(inner, *function.args, **function.keywords)
 
 
 # ---- probes of its own ----
@@ -76,12 +75,7 @@ def _swapped(function: Any, others: Mapping[Any, Any]) -> Any:
 
 def close_loop(recorder: Recorder, site: Site) -> Wrapper:
     """Say that what still waits in a loop is dropped when the loop is closed."""
-
-    def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        site.unwritten += 1
-        recorder.dropped(lane, site, args[0])
-
-    return written_before(recorder, site, write)
+    return written_before(recorder, site, recorder.dropped)
 
 
 def clock(recorder: Recorder, site: Site) -> Wrapper:

@@ -47,7 +47,9 @@ class Names:
         # All in C: a signal handler can't come between the look at a number and its increase.
         self._counts: defaultdict[str, Iterator[int]] = defaultdict(partial(itertools.count, 1))
         self._known: dict[int, Known] = {}
-        self._summaries = _Summaries(self, package, describe)
+        self._package = package
+        self._describe = describe
+        self._summaries: dict[type, Callable[[Any], Any]] = {}
         self.fds: dict[int, str] = {}  # of those that are open
 
     # ---- objects ----
@@ -87,7 +89,31 @@ class Names:
 
     def summary(self, value: Any) -> Any:
         """Return a value that JSON can hold, the same in every run."""
-        return self._summaries[type(value)](value)
+        kind = type(value)
+        return (self._summaries.get(kind) or self._learn(kind))(value)
+
+    def _learn(self, kind: type) -> Callable[[Any], Any]:
+        summarise = self._summaries[kind] = self._summariser(kind)
+        return summarise
+
+    def _summariser(self, kind: type) -> Callable[[Any], Any]:
+        if kind in (type(None), bool, int):
+            return lambda value: value
+        if kind is float:
+            return lambda value: round(value, 6)
+        if issubclass(kind, (bytes, bytearray, memoryview)):
+            return _size
+        if kind is tuple:
+            return lambda value: f"({', '.join([str(self.summary(part)) for part in value[:3]])})"
+        if issubclass(kind, BaseException):
+            return self.error
+        if describe := self._describe.get(kind.__name__):
+            return lambda value: printable(describe(value))
+        if any("__call__" in vars(base) for base in kind.__mro__):
+            return name_of
+        if kind.__module__.partition(".")[0] == self._package and can_be_named(kind):
+            return self.name
+        return lambda value: kind.__name__  # its content is nobody's business
 
     def tell(
         self, data: dict[str, Any], key: str, value: Any, head: dict[str, Any] | None = None
@@ -102,48 +128,21 @@ class Names:
         if self._heads and isinstance(value, (bytes, bytearray, memoryview)):
             data["head"] = bytes(value[:HEAD_BYTES]).decode("latin-1")
 
+    def outcome(self, value: Any, error: BaseException | None) -> dict[str, Any]:
+        """Return what came of something, as an event tells it."""
+        data: dict[str, Any] = {}
+        if error is not None:
+            data["error"] = self.error(error)
+        elif value is not None:
+            self.tell(data, "value", value)
+        return data
+
     def error(self, error: BaseException) -> str:
         """Return the name of an exception: of its errno, or of its class."""
         # Of OpenSSL's errors, and of the resolver's, the number is none of errno's.
         plain = type(error).__module__ == "builtins"
         number = error.errno if plain and isinstance(error, OSError) else None
         return errno.errorcode.get(number or 0, type(error).__name__)
-
-
-class _Summaries(dict[type, Callable[[Any], Any]]):
-    """The functions that summarise values, by class."""
-
-    def __init__(
-        self, names: Names, package: str, describe: Mapping[str, Callable[[Any], str]]
-    ) -> None:
-        self._names = names
-        self._package = package
-        self._describe = describe
-
-    def __missing__(self, kind: type) -> Callable[[Any], Any]:
-        summarise = self[kind] = self._summariser(kind)
-        return summarise
-
-    def _summariser(self, kind: type) -> Callable[[Any], Any]:
-        names = self._names
-        if kind in (type(None), bool, int):
-            return lambda value: value
-        if kind is float:
-            return lambda value: round(value, 6)
-        if issubclass(kind, (bytes, bytearray, memoryview)):
-            return _size
-        if kind is tuple:
-            return lambda value: f"({', '.join([str(names.summary(part)) for part in value[:3]])})"
-        if issubclass(kind, BaseException):
-            return names.error
-        if kind.__name__ in self._describe:
-            describe = self._describe[kind.__name__]
-            return lambda value: printable(describe(value))
-        if any("__call__" in vars(base) for base in kind.__mro__):
-            return name_of
-        if kind.__module__.partition(".")[0] == self._package and can_be_named(kind):
-            return names.name
-        return lambda value: kind.__name__  # its content is nobody's business
 
 
 def size_of(data: bytes | bytearray | memoryview) -> int:

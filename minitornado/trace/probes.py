@@ -17,7 +17,7 @@ relies on names of functions and of their parameters, and on nothing inside them
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -249,6 +249,6 @@ class Table:
     masks: Callable[[int], str] = str
     fd_role: Callable[[Any, int, Any], str] = lambda loop, fd, function: "fd"
     coroutine_of: Callable[[Any], Any] = lambda function: None
-    places: Callable[[Any], list[Place]] = lambda loop: []
+    places: Callable[[Any], Iterable[Place]] = lambda loop: []
     socket_of: Callable[[Any, Any], Any] = lambda loop, function: None
     exempt: Mapping[str, str] = field(default_factory=dict)

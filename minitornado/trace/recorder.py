@@ -16,6 +16,7 @@ import itertools
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Any
 
 from .events import Event
@@ -35,18 +36,6 @@ _ATTACH = Site("Tracer.attach", None, "loop", "attach")
 #: An open bracket: seq of its opener, what it stands in, its site, the receiver's name, and
 #: what is watched of the receiver, and was its state.
 Open = tuple[int, Inside, Site, str | None, Any, Watch | None, tuple[Any, ...] | None]
-
-
-class _Classes(dict[type, tuple[bool, Watch | None]]):
-    """Of receivers, by class: whether they have names, and what is watched of them."""
-
-    def __init__(self, table: Table) -> None:
-        self._watch = table.watch
-
-    def __missing__(self, cls: type) -> tuple[bool, Watch | None]:
-        watched = [base.__name__ for base in cls.__mro__ if base.__name__ in self._watch]
-        known = self[cls] = can_be_named(cls), self._watch[watched[0]] if watched else None
-        return known
 
 
 class Recorder(Writer):
@@ -70,7 +59,8 @@ class Recorder(Writer):
         self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
-        self._classes = _Classes(table)
+        # Of receivers, by class: whether they have names, and what is watched of them.
+        self._classes: dict[type, tuple[bool, Watch | None]] = {}
         self._loops_seen: dict[int, weakref.ref[Any]] = {}  # a WeakSet takes as long as an event
         self._open: set[str] = set()  # connections that have begun and not ended
         self._requests: dict[str, int] = {}
@@ -115,7 +105,8 @@ class Recorder(Writer):
         """Write an opener; what is written from now on stands inside it."""
         obj = watch = before = None
         if receiver is not None:
-            has_name, watch = self._classes[type(receiver)]
+            cls = type(receiver)
+            has_name, watch = self._classes.get(cls) or self._learn(cls)
             if has_name:
                 obj = self.names.of(receiver).name
             if watch is not None:
@@ -128,6 +119,11 @@ class Recorder(Writer):
         lane.inside = seq, around[1] + 1
         return seq, around, site, obj, receiver, watch, before
 
+    def _learn(self, cls: type) -> tuple[bool, Watch | None]:
+        watched = (self.table.watch.get(base.__name__) for base in cls.__mro__)
+        known = self._classes[cls] = can_be_named(cls), next(filter(None, watched), None)
+        return known
+
     def close(
         self, lane: Lane, opened: Open | None, kind: str,
         value: Any = None, error: BaseException | None = None,
@@ -138,11 +134,8 @@ class Recorder(Writer):
         seq, lane.inside, site, obj, receiver, watch, before = opened
         data: dict[str, Any] | None = None
         try:
-            if error is not None:
-                data = {"error": self.names.error(error)}
-            elif value is not None:
-                data = {}
-                self.names.tell(data, "value", value)
+            if error is not None or value is not None:
+                data = self.names.outcome(value, error)
             if watch is not None:
                 after = watch.state(receiver)
                 if after != before:
@@ -344,6 +337,20 @@ class Recorder(Writer):
             self.failed(error)
             return None
 
+    def taken_back(
+        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Write that a callable is taken back, unless that comes too late."""
+        row, argument = site.row, site.argument(site.row.arg, args, kwargs)
+        if row.find is None:
+            order = self.handlers.get(self.fd_number(argument))
+        else:
+            order = find(row.find(argument))
+        if order is None or (order.ran and order.how != "fd"):
+            site.unwritten += 1
+        else:
+            self.cancelled(lane, site, order)
+
     def cancelled(
         self, lane: Lane, site: Site, order: Order, error: BaseException | None = None
     ) -> None:
@@ -360,9 +367,12 @@ class Recorder(Writer):
             site.unwritten -= 1  # of one call, two events
         self.emit(lane, "cancel", site, data, link=order.link, fd=fd)
 
-    def dropped(self, lane: Lane, site: Site, loop: Any) -> None:
+    def dropped(
+        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         """Write that a loop is closed: what still waits in it never runs."""
-        for order in self.waiting(loop):
+        site.unwritten += 1
+        for order in self.waiting(args[0]):
             if order.how != "fd":  # a handler has an end of its own, when it is removed
                 self.cancelled(lane, site, order)
                 site.unwritten -= 1  # of one call, several events
@@ -373,17 +383,18 @@ class Recorder(Writer):
 
     # ---- futures ----
 
-    def resolved(self, lane: Lane, site: Site, future: Any, value: Any) -> None:
+    def resolved(
+        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         """Write that a Future gets its result, or its exception."""
-        if future.done():
-            site.unwritten += 1  # it will say so itself
+        future, row = args[0], site.row
+        too_late = row.arg is None and future.running()
+        if too_late or (row.inside and not lane.inside[1]) or future.done():  # or says so itself
+            site.unwritten += 1
             return
+        value = CancelledError() if row.arg is None else site.argument(row.arg, args, kwargs)
         known = self.names.of(future)
-        data: dict[str, Any] = {}
-        if site.row.error:
-            data["error"] = self.names.error(value)
-        elif value is not None:
-            self.names.tell(data, "value", value)
+        data = self.names.outcome(*((None, value) if row.error else (value, None)))
         known.resolved = self.emit(lane, "resolve", site, data, known.name)
 
     # ---- the kernel ----

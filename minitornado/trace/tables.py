@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .exempt import exempt
@@ -244,25 +244,21 @@ def _fd_role(loop: Any, fd: int, function: Any) -> str:
     return "listen" if getattr(function, "__name__", "") == "accept_handler" else "out"
 
 
-def _places(loop: Any) -> list[Place]:
-    def callback(at: int, args: Any) -> Any:
-        return lambda function: loop._callbacks.__setitem__(at, (function, args))
+def _places(loop: Any) -> Iterator[Place]:
+    callbacks, handlers = loop._callbacks, loop._handlers
+    for at, (function, args) in enumerate(list(callbacks)):
+        yield Place("callback", function, _setter(callbacks, at, after=(args,)))
+    for timeout in [*(timeout for _when, _count, timeout in loop._timeouts), *loop._due]:
+        if timeout.callback is not None:
+            yield Place("timer", timeout.callback, functools.partial(setattr, timeout, "callback"))
+    for fd, (fileobj, function) in list(handlers.items()):
+        yield Place("fd", function, _setter(handlers, fd, before=(fileobj,)), fd)
 
-    def timer(timeout: Any) -> Any:
-        return lambda function: setattr(timeout, "callback", function)
 
-    def handler(fd: int, fileobj: Any) -> Any:
-        return lambda function: loop._handlers.__setitem__(fd, (fileobj, function))
-
-    timeouts = [*(timeout for _when, _count, timeout in loop._timeouts), *loop._due]
-    return [
-        *(Place("callback", function, callback(at, args))
-          for at, (function, args) in enumerate(loop._callbacks)),
-        *(Place("timer", timeout.callback, timer(timeout))
-          for timeout in timeouts if timeout.callback is not None),
-        *(Place("fd", function, handler(fd, fileobj), fd)
-          for fd, (fileobj, function) in list(loop._handlers.items())),
-    ]  # fmt: skip
+def _setter(
+    holder: Any, at: int, before: tuple[Any, ...] = (), after: tuple[Any, ...] = ()
+) -> Callable[[Any], None]:
+    return lambda function: holder.__setitem__(at, (*before, function, *after))
 
 
 def _accepted_socket(loop: Any, function: Any) -> Any:

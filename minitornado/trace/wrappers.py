@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
 
 from .coroutines import coroutine_wrapper, step_wrapper
-from .handles import Handle, Order, find
+from .handles import Handle
 from .probes import Cancel, Custom, Poll, Probe, Receives, Resolve, Row, Schedule, Segments, Syscall
 from .recorder import Recorder
-from .writer import Lane, Site
+from .writer import Site
 
 Wrapper = Callable[..., Any]
 
@@ -97,46 +96,14 @@ def _schedule(recorder: Recorder, site: Site) -> Wrapper:
     return schedule
 
 
-def _cancel(recorder: Recorder, site: Site) -> Wrapper:
-    row = site.row
-
-    def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        argument = site.argument(row.arg, args, kwargs)
-        order: Order | None
-        if row.find is None:
-            order = recorder.handlers.get(recorder.fd_number(argument))
-        else:
-            order = find(row.find(argument))
-        if order is None or (order.ran and order.how != "fd"):  # it has come too late
-            site.unwritten += 1
-        else:
-            recorder.cancelled(lane, site, order)
-
-    return written_before(recorder, site, write)
-
-
-def _resolve(recorder: Recorder, site: Site) -> Wrapper:
-    row = site.row
-
-    def write(lane: Lane, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        too_late = row.arg is None and args[0].running()
-        if too_late or (row.inside and not lane.inside[1]):
-            site.unwritten += 1
-        else:
-            value = CancelledError() if row.arg is None else site.argument(row.arg, args, kwargs)
-            recorder.resolved(lane, site, args[0], value)
-
-    return written_before(recorder, site, write)
-
-
-def written_before(recorder: Recorder, site: Site, write: Callable[..., None]) -> Wrapper:
-    """Return a wrapper that calls `write(lane, args, kwargs)`, then the original."""
+def written_before(recorder: Recorder, site: Site, write: Callable[..., object]) -> Wrapper:
+    """Return a wrapper that calls `write(lane, site, args, kwargs)`, then the original."""
     original = site.original
 
     def call(*args: Any, **kwargs: Any) -> Any:
         lane = recorder.lanes.lane
         if not lane.muted:
-            recorder.guard(write, lane, args, kwargs)
+            recorder.guard(write, lane, site, args, kwargs)
         return original(*args, **kwargs)
 
     return call
@@ -242,8 +209,8 @@ def _application(recorder: Recorder, function: Any, row: Row) -> Wrapper:
 _FACTORIES: dict[type[Row], Callable[[Recorder, Site], Any]] = {
     Probe: _bracket,
     Schedule: _schedule,
-    Cancel: _cancel,
-    Resolve: _resolve,
+    Cancel: lambda recorder, site: written_before(recorder, site, recorder.taken_back),
+    Resolve: lambda recorder, site: written_before(recorder, site, recorder.resolved),
     Syscall: _syscall,
     Poll: _poll,
     Segments: step_wrapper,

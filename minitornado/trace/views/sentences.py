@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..events import Event
 from . import words
@@ -38,9 +39,8 @@ class Rule:
 
 def sentence(event: Event, facts: Facts) -> tuple[int, str]:
     """Return the rank and the sentence of an event; rank 3 if no rule has one."""
-    for rule in _BY_KIND.get(event.kind, ()):
-        said = rule.sentence(event, facts)
-        if said is not None:
+    for rule in RULES:
+        if rule.kind == event.kind and (said := rule.sentence(event, facts)) is not None:
             return rule.rank, said
     return 3, ""
 
@@ -73,47 +73,33 @@ def _accept(event: Event, facts: Facts) -> str | None:
     return f"accept: the kernel hands over a new connection, called {event.data['value']} here."
 
 
-def _handshake(event: Event, facts: Facts) -> str | None:
-    error = event.data.get("error")
-    if event.fd != event.conn:
-        return None
-    if error in _NOT_NOW:
-        return f"The TLS handshake on {event.fd} waits for the client ({error})."
-    return f"The TLS handshake on {event.fd} " + (f"fails: {error}." if error else "is done.")
+def _with_client(not_now: str, fails: str, done: Callable[[dict[str, Any]], str]) -> Say:
+    """Return a rule's function for a system call on a connection, and for what may come of it."""
+
+    def say(event: Event, facts: Facts) -> str | None:
+        data, error = event.data, event.data.get("error")
+        if event.fd != event.conn:
+            return None
+        text = done(data) if error is None else not_now if error in _NOT_NOW else fails
+        whom = "OpenSSL" if event.name.startswith("ssl_") else "the kernel"
+        return text.format(
+            fd=event.fd, name=event.name, error=error, size=words.size(data.get("bytes")),
+            asked=data.get("asked"), whom=whom, Whom=whom[0].upper() + whom[1:],
+        )  # fmt: skip
+
+    return say
 
 
-def _recv(event: Event, facts: Facts) -> str | None:
-    data, fd, name, whom = event.data, event.fd, event.name, _whom(event)
-    error = data.get("error")
-    if fd != event.conn:
-        return None
-    if error in _NOT_NOW:
-        who = whom[0].upper() + whom[1:]
-        return f"{name}: nothing from {fd} yet. {who} says so ({error}) instead of waiting."
-    if error is not None:
-        return f"{name} from {fd} fails: {error}."
+def _received(data: dict[str, Any]) -> str:
     if data.get("bytes") == 0:
-        return f"{name}: no bytes, which means that the client will send nothing more on {fd}."
-    return f"{name}: {words.size(data.get('bytes'))} of {fd} come from {whom}."
+        return "{name}: no bytes, which means that the client will send nothing more on {fd}."
+    return "{name}: {size} of {fd} come from {whom}."
 
 
-def _send(event: Event, facts: Facts) -> str | None:
-    data, fd, name, whom = event.data, event.fd, event.name, _whom(event)
-    error = data.get("error")
-    if fd != event.conn:
-        return None
-    if error in _NOT_NOW:
-        return f"{name}: {whom} has no room for more bytes to {fd} now ({error})."
-    if error is not None:
-        return f"{name} to {fd} fails: {error}."
-    sent, asked = data.get("bytes"), data.get("asked")
-    if asked is not None and sent != asked:
-        return f"{name}: {whom} takes {words.size(sent)} of {asked:,} for {fd}; the rest waits."
-    return f"{name}: {whom} takes {words.size(sent)} for {fd}, all that it was given."
-
-
-def _whom(event: Event) -> str:
-    return "OpenSSL" if event.name.startswith("ssl_") else "the kernel"
+def _sent(data: dict[str, Any]) -> str:
+    if data.get("asked") not in (None, data.get("bytes")):
+        return "{name}: {whom} takes {size} of {asked:,} for {fd}; the rest waits."
+    return "{name}: {whom} takes {size} for {fd}, all that it was given."
 
 
 def _epoll_ctl(event: Event, facts: Facts) -> str | None:
@@ -272,9 +258,16 @@ RULES = (
     Rule(1, "poll", (), _poll),
     Rule(2, "ready", (), _due),
     Rule(1, "syscall", ("accept",), _accept),
-    Rule(1, "syscall", ("ssl_do_handshake",), _handshake),
-    Rule(1, "syscall", ("recv", "ssl_read"), _recv),
-    Rule(1, "syscall", ("send", "ssl_write"), _send),
+    Rule(1, "syscall", ("ssl_do_handshake",), _with_client(
+        "The TLS handshake on {fd} waits for the client ({error}).",
+        "The TLS handshake on {fd} fails: {error}.",
+        lambda data: "The TLS handshake on {fd} is done.")),
+    Rule(1, "syscall", ("recv", "ssl_read"), _with_client(
+        "{name}: nothing from {fd} yet. {Whom} says so ({error}) instead of waiting.",
+        "{name} from {fd} fails: {error}.", _received)),
+    Rule(1, "syscall", ("send", "ssl_write"), _with_client(
+        "{name}: {whom} has no room for more bytes to {fd} now ({error}).",
+        "{name} to {fd} fails: {error}.", _sent)),
     Rule(2, "syscall", ("epoll_ctl",), _epoll_ctl),
     Rule(2, "run", (), _run),
     Rule(1, "schedule", ("add_handler",), _watch),
@@ -305,7 +298,3 @@ RULES = (
     Rule(1, "raise", (), _raise),
     Rule(2, "end", (), _end),
 )  # fmt: skip
-
-_BY_KIND: dict[str, list[Rule]] = {}
-for _rule in RULES:
-    _BY_KIND.setdefault(_rule.kind, []).append(_rule)
