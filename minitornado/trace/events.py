@@ -197,9 +197,8 @@ class Trace(Looks):
         self._by_seq: dict[int, Event] = {}
         self._closers: dict[int, Event] = {}
         self._children: dict[int | None, list[Event]] = {}
-        self._events: list[Event] = list(events)
-        for event in self._events:
-            self._index(event)
+        self._events: list[Event] = []
+        self._set(list(events))
 
     # ---- a sequence ----
 
@@ -348,14 +347,12 @@ class Trace(Looks):
 
     # ---- selections ----
 
-    def filter(
-        self,
-        predicate: Callable[[Event], bool] | None = None,
-        *,
-        level: str | None = None,
-        **wanted: Any,
-    ) -> Trace:
-        """Return the events for which `predicate` holds and whose fields are as `wanted`.
+    def only(self, events: Iterable[Event]) -> Trace:
+        """Return a selection: these events, of the same whole."""
+        return Trace(events, self.meta, self.whole)
+
+    def filter(self, *, level: str | None = None, **wanted: Any) -> Trace:
+        """Return the events whose fields are as `wanted`.
 
         A wanted value may be a collection of values: `filter(conn="c1", kind={"run", "resolve"})`.
         `level`: "full" is everything, "chain" leaves out the calls in between.
@@ -367,16 +364,11 @@ class Trace(Looks):
         unknown = [name for name in wanted if name not in FIELDS]
         if unknown:
             raise TypeError(f"an event has no field {unknown[0]!r}")
-        return Trace(
-            (
-                event
-                for event in self.events
-                if all(getattr(event, name) in want for name, want in tests)
-                and (predicate is None or predicate(event))
-                and (level != "chain" or self.level(event) == "chain")
-            ),
-            self.meta,
-            self.whole,
+        return self.only(
+            event
+            for event in self.events
+            if all(getattr(event, name) in want for name, want in tests)
+            and (level != "chain" or self.level(event) == "chain")
         )
 
     def level(self, event: Event) -> str:

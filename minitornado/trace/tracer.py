@@ -8,8 +8,8 @@ wrappers that were only switched off would still cost a third of its speed.
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -92,7 +92,8 @@ class Tracer:
 
     def _install(self, row: Row) -> None:
         try:
-            owner, name = _resolve(row.path)
+            outer, _, name = row.attribute.rpartition(".")
+            owner = pkgutil.resolve_name(f"{row.module}:{outer}")
             found = getattr(owner, name) if not isinstance(row, Receives) else None
         except (ImportError, AttributeError):
             if not row.optional:
@@ -184,13 +185,3 @@ def tracing(**options: Any) -> Iterator[Trace]:
         yield tracer.trace
     finally:
         tracer.stop()
-
-
-def _resolve(path: str) -> tuple[Any, str]:
-    """Return the object that holds the attribute `path` ("module:Class.name"), and its name."""
-    module, _, attribute = path.partition(":")
-    owner: Any = importlib.import_module(module)
-    *outer, name = attribute.split(".")
-    for part in outer:
-        owner = getattr(owner, part)
-    return owner, name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from rich.console import RenderableType
 
@@ -16,15 +15,6 @@ SYSCALLS = ("epoll_ctl", "accept", "recv", "send")
 TLS = ("ssl_do_handshake", "ssl_read", "ssl_write")  # OpenSSL's, which does the system calls
 
 
-@dataclass
-class Count:
-    """How often something happened, and how often it ended in which way."""
-
-    name: str
-    number: int = 0
-    details: Counter[str] = field(default_factory=Counter)
-
-
 class Counts(View):
     """Turns, polls, epoll_ctl, accept, recv, send of a trace, a connection or a request.
 
@@ -34,26 +24,27 @@ class Counts(View):
 
     def __init__(self, trace: Trace, conn: str | None = None, req: str | None = None) -> None:
         events = select.about(trace, conn, req)
-        self.rows = {name: Count(name) for name in ("turns", "polls", *SYSCALLS, *TLS)}
-        self.rows["turns"].number = len({words.when(event) for event in events if event.turn})
-        for event in _between(events, trace):
-            _add(self.rows["polls"], event)
-        for event in events:
-            if event.kind == "syscall" and event.name in self.rows:
-                _add(self.rows[event.name], event)
+        #: How often something happened, by how it ended; "" is nothing worth a word.
+        self.rows: dict[str, Counter[str]] = {
+            "turns": Counter({"": len({words.when(event) for event in events if event.turn})}),
+            "polls": Counter(map(_how, _between(events, trace))),
+        }
+        for name in (*SYSCALLS, *TLS):
+            calls = [event for event in events if (event.kind, event.name) == ("syscall", name)]
+            self.rows[name] = Counter(map(_how, calls))
 
     def __getitem__(self, name: str) -> int:
-        return self.rows[name].number
+        return self.rows[name].total()
 
     def body(self, width: int) -> Iterable[RenderableType]:
         tls = any(self[name] for name in TLS)
-        for row in self.rows.values():
-            if row.number == 0 and (tls or row.name in TLS):
+        for name, row in self.rows.items():
+            if self[name] == 0 and (tls or name in TLS):
                 continue
-            name = words.singular(row.name) if row.number == 1 else row.name
-            details = ", ".join(f"{count:,} {how}" for how, count in sorted(row.details.items()))
-            name = f"{name:{18 if tls else 10}}" if details else name
-            yield line((f"{row.number:4,} ", "bold"), name, (details, GREY))
+            named = words.singular(name) if self[name] == 1 else name
+            details = ", ".join(f"{count:,} {how}" for how, count in sorted(row.items()) if how)
+            named = f"{named:{18 if tls else 10}}" if details else named
+            yield line((f"{self[name]:4,} ", "bold"), named, (details, GREY))
         if tls:
             yield line(("     What OpenSSL asks of the kernel is not seen.", GREY))
 
@@ -65,14 +56,12 @@ def _between(events: list[Event], trace: Trace) -> list[Event]:
     return [poll for poll in polls if events[0].seq <= poll.seq <= events[-1].seq]
 
 
-def _add(row: Count, event: Event) -> None:
-    row.number += 1
+def _how(event: Event) -> str:
     data = event.data
     if event.kind == "poll":
-        row.details["without waiting" if data.get("wait") == "none" else "ready to sleep"] += 1
-    elif data.get("error") is not None:
-        row.details[f"said {data['error']}"] += 1
-    elif data.get("op"):
-        row.details[str(data["op"])] += 1
-    elif row.name == "send" and data.get("bytes", 0) < data.get("asked", 0):
-        row.details["took a part"] += 1
+        return "without waiting" if data.get("wait") == "none" else "ready to sleep"
+    if data.get("error") is not None:
+        return f"said {data['error']}"
+    if event.name == "send" and data.get("bytes", 0) < data.get("asked", 0):
+        return "took a part"
+    return str(data.get("op") or "")

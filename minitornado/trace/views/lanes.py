@@ -77,7 +77,7 @@ class Lanes(Picture):
     ) -> None:
         facts = Facts(trace)
         events = [event for event in select.about(trace, conn, req) if _shown(event, facts)]
-        chosen = Trace(events, trace.meta, trace.whole)
+        chosen = trace.only(events)
         at = {event.seq: row for row, event in enumerate(events)}
         self.title = title or _title(conn, req)
         self.rows = [_row(event, chosen, at, facts) for event in events]

@@ -103,7 +103,7 @@ def _tell(events: Iterable[Event], trace: Trace, rank: int) -> list[Step]:
     said = {event.seq: sentence(event, facts) for event in events}
     told = {seq: text for seq, (its_rank, text) in said.items() if its_rank <= rank}
     number = {seq: at for at, seq in enumerate(told, 1)}
-    chosen = Trace((trace[seq] for seq in told), trace.meta, trace.whole)
+    chosen = trace.only(trace[seq] for seq in told)
     return [
         Step(
             number[event.seq], event, told[event.seq],

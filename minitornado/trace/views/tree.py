@@ -37,7 +37,7 @@ class Tree(View):
             and event.kind not in ("poll", "begin", "end")
             and (level != "chain" or trace.level(event) == "chain" or event.layer == "app")
         ]
-        chosen = Trace(events, trace.meta, trace.whole)
+        chosen = trace.only(events)
         facts = Facts(trace)
         self.roots: list[Event] = []
         self.branches: dict[int, list[Event]] = {}
