@@ -91,7 +91,9 @@ def _brackets(trace: Trace) -> Iterator[str]:
             opener = stack.pop() if stack else None
             if opener is None or opener.seq != event.of:
                 yield f"{_at(event)} closes {event.of}, and {_at(opener)} is open"
-            elif opener.name != event.name or event.kind not in _closers(opener):
+            elif opener.name != event.name or event.kind not in CLOSED_BY[
+                "resume" if "segment" in opener.data else opener.kind
+            ]:
                 yield f"{_at(event)} is no end of {_at(opener)}"
         elif event.of is not None:
             yield f"{_at(event)} closes a bracket, and is no closer"
@@ -99,10 +101,6 @@ def _brackets(trace: Trace) -> Iterator[str]:
             yield f"{_at(event)} stands in {event.parent}, and in {len(stack)} brackets"
         if event.kind in OPENERS:
             stack.append(event)
-
-
-def _closers(opener: Event) -> set[str]:
-    return CLOSED_BY["resume" if "segment" in opener.data else opener.kind]
 
 
 # ---- causes ----
@@ -191,7 +189,8 @@ def _conservation(trace: Trace) -> Iterator[str]:
         if handle not in schedules:
             yield f"{_at(events[0])} is about handle {handle}, which nobody has scheduled"
         if len(events) > 1:
-            yield f"handle {handle} has come to an end {len(events)} times: {_all(events)}"
+            told_of = ", ".join(map(_at, events))
+            yield f"handle {handle} has come to an end {len(events)} times: {told_of}"
     waiting = {handle for handle in schedules if handle not in ends}
     told = trace.meta.get("pending")
     for handle in sorted(waiting):
@@ -247,7 +246,7 @@ def _flows(trace: Trace) -> Iterator[str]:
     begins = list(trace.filter(kind="begin", name="connection"))
     if not begins:  # a program that accepts by hand: nothing says where a connection begins
         return
-    accepts = [event for event in trace.filter(name="accept") if _worked(event)]
+    accepts = [event for event in trace.filter(name="accept") if "error" not in event.data]
     for lane in dict.fromkeys(event.lane for event in (*begins, *accepts)):
         # Each loop has an order of its own; which of two is faster, nobody knows.
         here = [event for event in begins if event.lane == lane]
@@ -262,15 +261,14 @@ def _flows(trace: Trace) -> Iterator[str]:
 
 
 def _requests(trace: Trace) -> Iterator[str]:
-    for name in ("connection", "request"):
-        seen: dict[tuple[str, str | None], Event] = {}
-        for event in trace.filter(kind={"begin", "end"}, name=name):
-            which = event.conn if name == "connection" else event.req
-            if (event.kind, which) in seen:
-                yield f"{_at(event)}: {which} for the second time"
-            if event.kind == "end" and ("begin", which) not in seen:
-                yield f"{_at(event)}: {which} has not begun"
-            seen[event.kind, which] = event
+    seen: set[tuple[str, str | None]] = set()
+    for event in trace.filter(kind={"begin", "end"}, name={"connection", "request"}):
+        which = event.conn if event.name == "connection" else event.req
+        if (event.kind, which) in seen:
+            yield f"{_at(event)}: {which} for the second time"
+        if event.kind == "end" and ("begin", which) not in seen:
+            yield f"{_at(event)}: {which} has not begun"
+        seen.add((event.kind, which))
     for dispatch in trace.filter(step="dispatch", kind={"call", "run"}):
         if not any(event.step == "app" for event in trace.inside(dispatch)) and not (
             _returned(trace, dispatch) == "coroutine"  # an `async def`: the server drives it
@@ -323,13 +321,5 @@ def _returned(trace: Trace, opener: Event) -> Any:
     return None if closer is None else closer.data.get("value")
 
 
-def _worked(event: Event) -> bool:
-    return "error" not in event.data
-
-
 def _at(event: Event | None) -> str:
     return "nothing" if event is None else f"#{event.seq} {event.kind} {event.name}"
-
-
-def _all(events: Iterable[Event]) -> str:
-    return ", ".join(_at(event) for event in events)

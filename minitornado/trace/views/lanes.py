@@ -18,7 +18,7 @@ from rich.text import Text
 
 from minitornado.classroom.palette import PALETTE
 
-from ..events import OPENERS, Event, Trace
+from ..events import Event, Trace
 from . import select, words
 from .facts import Facts
 from .view import ASKED, GREY, LAYERS, Picture, line
@@ -148,7 +148,9 @@ def _shown(event: Event, facts: Facts) -> bool:
         case "schedule":
             # Of a Future's callbacks, what they lead to is shown.
             target = str(event.data.get("target", ""))
-            return how != "future" and not target.endswith("lambda") and _matters(event, facts)
+            if how == "timer" and not facts.ran(event):
+                return False  # most timeouts never run
+            return how != "future" and not target.endswith("lambda")
         case "cancel":
             return how == "fd"
         case "call":
@@ -159,17 +161,13 @@ def _shown(event: Event, facts: Facts) -> bool:
 _PASS_ON = ("loop", "future", "coroutine")
 
 
-def _matters(schedule: Event, facts: Facts) -> bool:
-    """Tell whether what was scheduled came to something: most timeouts never run."""
-    return schedule.data.get("how") != "timer" or facts.ran(schedule)
-
-
 def _row(event: Event, chosen: Trace, at: dict[int, int], facts: Facts) -> Row:
     lane, caller = lane_of(event), _caller(event, chosen, at)
-    return Row(
-        event, lane, _label(event, chosen), None if caller == lane else caller,
-        _asker(event, chosen, at), _note(event, facts),
-    )  # fmt: skip
+    if caller == lane:
+        caller = None
+    reported = ", ".join(facts.ready(event)) or "nobody is ready"
+    note = reported if event.kind == "poll" else ""
+    return Row(event, lane, _label(event, chosen), caller, _asker(event, chosen, at), note)
 
 
 def _caller(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
@@ -181,12 +179,6 @@ def _caller(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
     # The loop calls what stands at the bottom of a stack, and it is the loop that polls.
     by_loop = event.kind in ("run", "resume", "poll", "call") and event.turn > 0
     return LOOP if by_loop and bottom.parent is None else None
-
-
-def _note(event: Event, facts: Facts) -> str:
-    if event.kind != "poll":
-        return ""
-    return ", ".join(facts.ready(event)) or "nobody is ready"
 
 
 def _asker(event: Event, chosen: Trace, at: dict[int, int]) -> int | None:
@@ -231,12 +223,11 @@ def _bars(events: list[Event], chosen: Trace, at: dict[int, int]) -> list[Bar]:
             if around.seq in at:
                 last[around.seq] = row
     bars = []
-    for event in events:
-        if event.kind in OPENERS and event.seq in last:
-            outer = [lane_of(other) for other in chosen.ancestors(event) if other.seq in last]
-            lane = lane_of(event)
-            bars.append(Bar(lane, at[event.seq], last[event.seq], outer.count(lane)))
-    return bars
+    for seq, row in last.items():
+        lane = lane_of(chosen[seq])
+        outer = [lane_of(other) for other in chosen.ancestors(chosen[seq]) if other.seq in last]
+        bars.append(Bar(lane, at[seq], row, outer.count(lane)))
+    return sorted(bars, key=lambda bar: bar.first)
 
 
 def _bands(events: list[Event], trace: Trace) -> list[Band]:

@@ -183,17 +183,12 @@ def _what(event: Event, closer: Event | None) -> str:
     if not event.turn and event.lane not in ("loop", "main"):
         said = f"{event.lane}: {said}"
     if closer is None:
-        return said + _value(event) if event.kind in CLOSERS else said
+        return said + words.result(" → ", event.data) if event.kind in CLOSERS else said
     if closer.kind == "raise":
         return f"{said}, raises {closer.data.get('error')}"
     if closer.kind == "yield":
         return f"{said}, waits for {closer.data.get('target')}"
-    return said + _value(closer)
-
-
-def _value(closer: Event) -> str:
-    value = closer.data.get("value")
-    return "" if value in (None, "None") else f" → {words.value(value)}"
+    return said + words.result(" → ", closer.data)
 
 
 def changes(delta: Mapping[str, Any]) -> str:

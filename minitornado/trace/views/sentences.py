@@ -165,12 +165,10 @@ def _forget(event: Event, facts: Facts) -> str:
 def _resolve(event: Event, facts: Facts) -> str | None:
     if all(facts.only_logs(run) for run in facts.told(event)):
         return None  # nobody waits for it, or only in order to log what went wrong
-    data = event.data
-    if data.get("error") is not None:
-        return f"{event.obj} fails with {data['error']}. Who waits for it is told at once."
-    value = data.get("value")
-    with_what = "" if value in (None, "None") else f" with {words.value(value)}"
-    return f"{event.obj} is resolved{with_what}. Who waits for it is told at once."
+    error = event.data.get("error")
+    gave = f"is resolved{words.result(' with ', event.data)}"
+    how = gave if error is None else f"fails with {error}"
+    return f"{event.obj} {how}. Who waits for it is told at once."
 
 
 def _wait(event: Event, facts: Facts) -> str | None:

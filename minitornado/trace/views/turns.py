@@ -81,10 +81,8 @@ class Turns(View):
         event = acting(run, self.trace)
         number, cause = f"#{run.seq} ", f" ← {run.cause}"
         who = f" {event.req or event.conn}" if event.conn and width >= 40 else ""
-        name, own = words.function(event), words.short(event.name)
-        if own == "lambda":
-            own = words.qualified(event.name).replace("lambda of ", "").rpartition(".")[2]
-            own = f"lambda of {own}"
+        name = words.function(event)
+        own = words.own_name(name)
         names = (f"{own} goes on", own) if event.kind == "resume" else (name, own)
         name = _fit(names, width - len(number + cause + who))
         style = f"bold {colour_of(event.layer)}"
@@ -118,7 +116,7 @@ def _woken(turn: Turn) -> Text:
 
 def _queued(event: Event, width: int) -> Text:
     how = event.data.get("how")
-    said = f"watch {event.fd}" if how == "fd" else words.short_target(event)
+    said = f"watch {event.fd}" if how == "fd" else words.own_name(words.target(event))
     if how == "timer" and event.data.get("seconds") is not None:
         said += f" in {event.data['seconds']:g} s"
     number = f"#{event.seq} "

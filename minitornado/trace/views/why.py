@@ -81,18 +81,15 @@ def _joints(trace: Trace, event: Event) -> Iterator[Joint]:
     at: Event | None = event
     while at is not None:
         stack: list[Event] = []
-        bottom = at
-        link = at.link
         for bracket in (at, *trace.ancestors(at)):
-            bottom = bracket
-            if bracket is not at:
-                stack.append(bracket)
-            link = link or bracket.link
+            stack.append(bracket)
             if bracket.cause is not None:
                 break
+        cause = stack[-1].cause
+        link = next((bracket.link for bracket in stack if bracket.link is not None), None)
         # Who asked is told once: not here, if that is what made it run as well.
-        yield Joint(at, tuple(stack), trace.get(link) if link != bottom.cause else None)
-        at = trace.get(bottom.cause)
+        yield Joint(at, tuple(stack[1:]), trace.get(link) if link != cause else None)
+        at = trace.get(cause)
 
 
 def _first_line(event: Event, width: int) -> Text:

@@ -125,7 +125,7 @@ def label(event: Event) -> str:
         case "schedule":
             delay = data.get("seconds")
             after = None if delay is None else f"in {delay:g} s"
-            return _joined(name, event.fd, watched(data), after, "→", short_target(event))
+            return _joined(name, event.fd, watched(data), after, "→", own_name(target(event)))
         case "poll":
             return f"{name}: {data.get('ready') or 'nothing'} ready"
         case "ready" if data.get("how") == "timer":
@@ -135,9 +135,7 @@ def label(event: Event) -> str:
         case "resolve" if data.get("error") is not None:
             return f"{event.obj or 'Future'} fails: {data['error']}"
         case "resolve":
-            result = data.get("value")
-            told = "" if result in (None, "None") else f": {value(result)}"
-            return f"{event.obj or 'Future'} is done{told}"
+            return f"{event.obj or 'Future'} is done{result(': ', data)}"
         case "yield":
             return _joined(name, "waits", f"for {data['target']}" if data.get("target") else None)
         case "resume":
@@ -173,10 +171,13 @@ def watched(data: dict[str, Any]) -> str | None:
     return "|".join(part for part in str(events).split("|") if part != "ERROR") or "ERROR"
 
 
-def short_target(event: Event) -> str:
-    """Return the own name of what is to run; of a lambda, whose it is."""
-    name = target(event)
-    return f"lambda of {short(name)}" if name.startswith("lambda of ") else short(name)
+def own_name(qualified: str) -> str:
+    """Return a function's own name; of a lambda, whose it is.
+
+    >>> own_name("Runner.run"), own_name("lambda of IOLoop.add_future")
+    ('run', 'lambda of add_future')
+    """
+    return "lambda of " * qualified.startswith("lambda of ") + short(qualified)
 
 
 def own(event: Event) -> str:
@@ -198,6 +199,12 @@ def value(recorded: object) -> str:
     """
     count, _, rest = str(recorded).partition(" ")
     return size(int(count)) if rest == "bytes" and count.isdecimal() else str(recorded)
+
+
+def result(before: str, data: dict[str, Any]) -> str:
+    """Return what a function returned, or a Future was given, after `before`; "" if nothing."""
+    recorded = data.get("value")
+    return "" if recorded in (None, "None") else before + value(recorded)
 
 
 def target(event: Event) -> str:
