@@ -27,7 +27,6 @@ from minitornado.trace import Trace, Tracer, drive, events, load, tracing, views
 from minitornado.trace.events import CLOSERS, KINDS, LAYERS, OPENERS, Event
 from minitornado.trace.names import Names, printable
 from minitornado.trace.tables import MINITORNADO
-from minitornado.trace.tracer import _resolve
 
 pytestmark = pytest.mark.deadline(120)
 
@@ -55,7 +54,7 @@ def attributes() -> dict[str, Any]:
     found = {}
     for row in MINITORNADO.rows:
         try:
-            owner, name = _resolve(row.path)
+            owner, name = row.holder()
             found[row.path] = inspect.getattr_static(owner, name, "nothing"), name in vars(owner)
         except (ImportError, AttributeError):
             assert row.optional, row.path

@@ -427,8 +427,8 @@ def test_what_openssl_does_is_told_as_its_own(certificates: Certificates) -> Non
         "The TLS handshake on c1 waits for the client (SSLWantReadError).",
         "The TLS handshake on c1 is done.",
         "ssl_read: n bytes of c1 come from OpenSSL.",
-        "ssl_read: nothing from c1 yet. OpenSSL says so (SSLWantReadError) instead of waiting.",
         "ssl_write: OpenSSL takes n bytes for c1, all that it was given.",
+        "ssl_read: nothing from c1 yet. OpenSSL says so (SSLWantReadError) instead of waiting.",
     ]
     assert sorted(map(said.index, wanted)) == list(map(said.index, wanted))
     assert not [sentence for sentence in said if "ENOENT" in sentence or "recv" in sentence]

@@ -16,6 +16,7 @@ relies on names of functions and of their parameters, and on nothing inside them
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,11 @@ class Row:
     def attribute(self) -> str:
         """What stands behind the colon."""
         return self.path.partition(":")[2]
+
+    def holder(self) -> tuple[Any, str]:
+        """Return the class or module that has the attribute, and the attribute's own name."""
+        outer, _, name = self.attribute.rpartition(".")
+        return pkgutil.resolve_name(f"{self.module}:{outer}"), name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -92,8 +91,7 @@ class Tracer:
 
     def _install(self, row: Row) -> None:
         try:
-            outer, _, name = row.attribute.rpartition(".")
-            owner = pkgutil.resolve_name(f"{row.module}:{outer}")
+            owner, name = row.holder()
             found = getattr(owner, name) if not isinstance(row, Receives) else None
         except (ImportError, AttributeError):
             if not row.optional:
