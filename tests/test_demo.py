@@ -297,7 +297,7 @@ def test_the_loop_serves_others_while_a_handler_waits(
         begun.set()
         return over
 
-    monkeypatch.setattr(module.gen, "sleep", sleep)
+    monkeypatch.setattr(module, "gen", SimpleNamespace(sleep=sleep))
     with served.raw() as waiting, contextlib.closing(served.client()) as other:
         waiting.sendall(b"GET /slow?seconds=0.5 HTTP/1.1\r\nHost: a\r\n\r\n")
         assert begun.wait(DEADLINE)
