@@ -46,10 +46,10 @@ def syscalls(command: list[str], ask: Ask) -> dict[str, float]:
             for client in clients:
                 stack.callback(client.close)
             _batch(int(pid), server.port, ask, clients)  # which makes what is made once
-            before = _read(log)
+            before = _read(log, server.pid, int(pid))
             for _ in range(BATCHES):
                 _batch(int(pid), server.port, ask, clients)
-            calls = Counter(_LINE.findall(_read(log)[len(before) :]))
+            calls = Counter(_LINE.findall(_read(log, server.pid, int(pid))[len(before) :]))
     return {name: times / (CLIENTS * BATCHES) for name, times in calls.most_common()}
 
 
@@ -60,6 +60,8 @@ def _connected(port: int) -> list[Client]:
 def _batch(pid: int, port: int, ask: Ask, clients: list[Client]) -> None:
     """Ask on each of `clients`; without any, on new ones, which the server closes."""
     os.kill(pid, signal.SIGSTOP)
+    while _state(pid) not in "Tt":  # the kernel sends the signal; when it is heard is another thing
+        time.sleep(0.001)
     asking = clients or _connected(port)
     for client in asking:
         client.socket.sendall(ask.data)
@@ -71,10 +73,16 @@ def _batch(pid: int, port: int, ask: Ask, clients: list[Client]) -> None:
             client.close()
 
 
-def _read(log: Path) -> str:
-    """What strace has written, when the server has come to rest."""
-    size = -1
-    while size < log.stat().st_size:
-        size = log.stat().st_size
-        time.sleep(0.05)
+def _read(log: Path, strace: int, server: int) -> str:
+    """What strace has written, when the server has come to rest: both sleep, and go on to."""
+    size, looks = -1, 0
+    while looks < 3:
+        rest = _state(strace) == _state(server) == "S" and log.stat().st_size == size
+        size, looks = log.stat().st_size, looks + 1 if rest else 0
+        time.sleep(0.02)
     return log.read_text()
+
+
+def _state(pid: int) -> str:
+    """R for a process that runs or would, S for one that sleeps, T or t for one that is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
