@@ -23,7 +23,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-START_SECONDS = 10.0  # until a process must listen
+START_SECONDS = 30.0  # until a process must listen
+ANSWER_SECONDS = 1.0  # until nginx is asked again whether it is ready
 STOP_SECONDS = 8.0  # until a process that was told to stop is killed; more than it drains
 WATCH_SECONDS = 0.05  # between two looks at who is still alive
 
@@ -182,15 +183,18 @@ class Nginx(Member):
 
     def __init__(self, path: str, port: int, folder: str) -> None:
         super().__init__("nginx", port, [path, "-p", folder, "-c", "nginx.conf", "-e", "stderr"])
-        self._pid_file = Path(folder, "nginx.pid")
 
     def _is_ready(self) -> bool:
-        # Written after it listens and has said what to do on signals.  Before that the kernel
-        # takes connections for it already, but a signal to stop would kill it.
-        if self._pid_file.exists():
-            return True
-        time.sleep(WATCH_SECONDS)
-        return False
+        # That it listens says little: the kernel takes connections for it before it has said what
+        # to do on signals, when one would kill it; and one that comes before it has blocked them
+        # to start its worker is lost.  So the worker must answer: that this is no request.
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), ANSWER_SECONDS) as client:
+                client.sendall(b"?\r\n\r\n")
+                return bool(client.recv(1))
+        except OSError:
+            time.sleep(WATCH_SECONDS)
+            return False
 
 
 class Family:
