@@ -253,7 +253,7 @@ def test_connections_without_a_request_do_not_keep_drain_waiting(
         stage.server.stop()
         started = time.monotonic()
         assert await stage.server.drain(DEADLINE) is True
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < DEADLINE / 2
         for client in clients:
             assert await read_all(client) in (b"", b"<reset>")
 
@@ -267,7 +267,7 @@ def test_drain_gives_up_at_its_deadline_and_says_so(stage: Stage) -> None:
         stage.server.stop()
         started = time.monotonic()
         assert await stage.server.drain(0.2) is False
-        assert 0.2 <= time.monotonic() - started < 2
+        assert 0.2 <= time.monotonic() - started < DEADLINE / 2
         assert await read_all(client) == b""
         assert not stage.server._connections
 

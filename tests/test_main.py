@@ -74,12 +74,13 @@ def assert_readable(text: str, width: int = 80) -> None:
 class Serve:
     """`serve` in a process of its own, on a free port."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, command: list[str] = COMMAND) -> None:
         self.words = words
+        self.command = command
 
     def __enter__(self) -> Serve:
         self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0", *self.words],
+            [*self.command, "serve", "--port", "0", *self.words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, cwd=ROOT,
         )  # fmt: skip
         self.lines: list[str] = []
@@ -270,7 +271,10 @@ def test_a_signal_is_a_good_end(number: int):
 
 
 def test_ctrl_c_lets_an_answer_end_that_has_begun():
-    with Serve("--no-trace") as process, process.raw() as sock:
+    # Its five pieces take 0.2 seconds of the one that it has; on a busy machine it may need more.
+    patient = "import sys; from minitornado.cli import main, serve; serve.DRAIN_SECONDS = 60"
+    command = [sys.executable, "-c", f"{patient}; sys.exit(main(sys.argv[1:]))"]
+    with Serve("--no-trace", command=command) as process, process.raw() as sock:
         sock.sendall(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
         data = sock.recv(65536)
         process.process.send_signal(signal.SIGINT)
@@ -286,16 +290,15 @@ def test_ctrl_c_does_not_wait_long_for_a_slow_answer_and_a_second_one_not_at_all
         process.get()
         begun = time.monotonic()
         assert process.end(signal.SIGINT) == 0
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 50
     with Serve("--no-trace") as process, process.raw() as sock:
-        sock.sendall(b"GET /block?seconds=9.5 HTTP/1.1\r\nHost: a\r\n\r\n")
-        process.wait_for("one of")
+        sock.sendall(b"GET /block?seconds=10 HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(0.3)
         begun = time.monotonic()
         process.process.send_signal(signal.SIGINT)
         time.sleep(0.2)
         assert process.end(signal.SIGINT) in (130, 0)
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 9
         assert "Traceback" not in process.text
 
 

@@ -51,24 +51,28 @@ import os, threading, time
 from minitornado.classroom import nb00
 {SERVER}
 
+asked = threading.Event()
+
 def interrupt():
-    time.sleep(0.5)
+    asked.wait()
     os.kill(os.getpid(), 2)
 
 def works_for_ever(request):
+    asked.set()
     while True:
         pass
 
 def never_answers(request):
-    pass
+    asked.set()
 
 for stuck in (lambda: serve(works_for_ever), lambda: nb00.two_browsers(never_answers)):
+    asked.clear()
     threading.Thread(target=interrupt).start()
     began = time.monotonic()
     try:
         stuck()
     except KeyboardInterrupt:
-        print("interrupted", time.monotonic() - began < 2)
+        print("interrupted", time.monotonic() - began < 10)
     print(serve(hello)[1].endswith(b"hello"))
 """
 
@@ -87,7 +91,7 @@ def test_a_browser_that_is_never_answered_ends_the_run_in_time(monkeypatch):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"no answer for 0\.2 seconds"):
         nb00.two_browsers(lambda request: None)
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < 8  # and not the ten seconds of the notebook
 
 
 def test_the_runs_leave_no_fd_and_no_current_loop():

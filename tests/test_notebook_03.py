@@ -48,11 +48,14 @@ import os, threading, time
 from minitornado.classroom import nb03
 {SIX}
 
+stuck = threading.Event()
+
 def interrupt():
-    time.sleep(0.3)
+    stuck.wait()
     os.kill(os.getpid(), 2)
 
 def for_ever(loop, C):
+    stuck.set()
     while True:
         pass
 
@@ -61,7 +64,7 @@ began = time.monotonic()
 try:
     run_six(for_ever)
 except KeyboardInterrupt:
-    print("interrupted", time.monotonic() - began < 2)
+    print("interrupted", time.monotonic() - began < 10)
 print(run_six(lambda loop, C: loop.add_callback(C))[1])
 """
 
@@ -87,7 +90,7 @@ def test_a_loop_that_nobody_stops_ends_in_time(busy, monkeypatch):
         if busy:
             again()
         loop.start()
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < 8  # and not the ten seconds of the notebook
 
 
 def test_the_runs_leave_no_fd_and_no_current_loop():

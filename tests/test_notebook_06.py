@@ -56,12 +56,15 @@ INTERRUPTED = f"""
 import os, threading, time
 {READ}
 
+stuck = threading.Event()
+
 def interrupt():
-    time.sleep(0.3)
+    stuck.wait()
     os.kill(os.getpid(), 2)
 
 class Stuck(Lines):
     async def handle_stream(self, stream, address):
+        stuck.set()
         while True:
             pass
 
@@ -71,7 +74,7 @@ began = time.monotonic()
 try:
     read(PACKETS)
 except KeyboardInterrupt:
-    print("interrupted", time.monotonic() - began < 2)
+    print("interrupted", time.monotonic() - began < 10)
 Lines = lines_of
 print(len(read(PACKETS)[1]))
 """
@@ -99,7 +102,7 @@ def test_a_run_that_never_ends_is_ended(monkeypatch):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="takes longer than"):
         runs.read_lines()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # and not the thirty seconds that a script has
 
 
 def test_the_runs_leave_no_fd_and_no_current_loop():
