@@ -20,6 +20,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -98,6 +99,17 @@ class Watched:
 
         self.loop.add_callback(call)
         return result.result(DEADLINE)
+
+    def until_asleep(self) -> None:
+        """Return when the loop's thread sleeps, and goes on to: nothing is on its way."""
+        deadline, looks, seen = time.monotonic() + DEADLINE, 0, -1
+        stat = Path(f"/proc/self/task/{self._thread.native_id}/stat")
+        while looks < 3:
+            time.sleep(0.05)
+            last = self.trace.events[-1].seq
+            sleeps = stat.read_text().rpartition(")")[2].split()[0] == "S"
+            looks, seen = looks + 1 if sleeps and last == seen else 0, last
+            assert time.monotonic() < deadline, "the loop does not come to rest"
 
     def stop(self) -> None:
         self.page.stop()
@@ -432,7 +444,7 @@ def test_a_window_that_shows_its_own_stream_does_not_feed_on_itself(watched: Wat
     with watched.stream(own=True) as stream:
         watched.ask("/hello")
         stream.answered("GET /hello")
-        time.sleep(0.3)  # for what is still on its way
+        watched.until_asleep()  # after what was still on its way
         turns = watched.in_loop(lambda: watched.trace.events[-1].turn)
         time.sleep(0.5)
         assert watched.in_loop(lambda: watched.trace.events[-1].turn) - turns <= 4
@@ -456,14 +468,13 @@ def test_a_request_looks_the_same_whether_or_not_somebody_watches() -> None:
         with Watched() as served, contextlib.ExitStack() as stack:
             for _ in range(windows):
                 next(stack.enter_context(served.stream()).events())
-            time.sleep(0.2)
             with contextlib.closing(served.client()) as client:
                 client.connect()
                 for path in ("/hello", "/slow?seconds=0.1"):
-                    time.sleep(0.2)  # so that the loop sleeps, before and between
+                    served.until_asleep()  # before and between
                     client.request("GET", path)
                     client.getresponse().read()
-                time.sleep(0.2)  # before it leaves
+                served.until_asleep()  # before it leaves
             names = [
                 request.name
                 for request in served.page.history.requests.values()
@@ -498,7 +509,7 @@ def together(
     """
     kept, seen, clients = History(), [], {}
     loop = IOLoop(make_current=True)
-    server = HTTPServer(demo.application)
+    server, asked = HTTPServer(demo.application), 0
 
     def sink(event: Event) -> None:
         seen.append(event)
@@ -513,9 +524,13 @@ def together(
                 if name not in clients:
                     clients[name] = socket.create_connection(address, DEADLINE)
                 clients[name].sendall(b"GET " + request + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+            asked += len(data)
             time.sleep(0.05)
-            loop.call_later(seconds, loop.stop)
-            loop.start()
+            while True:  # once, but on a machine that is very busy
+                loop.call_later(seconds, loop.stop)
+                loop.start()
+                if sum(request.ended is not None for request in kept.requests.values()) >= asked:
+                    break
     server.stop()
     loop.run_sync(server.close_all_connections, timeout=DEADLINE)
     loop.close()
@@ -695,8 +710,7 @@ def test_a_server_that_runs_for_days_keeps_the_last_requests(
     assert kept._weight == sum(turn.weight for turn in turns.values())
     monkeypatch.setattr(history, "WEIGHT_KEPT", 2_000)
     watched.ask("/hello")
-    time.sleep(0.2)  # until the last connection is closed
-    watched.in_loop(lambda: None)
+    watched.until_asleep()  # until the last connection is closed
     assert kept._weight <= 2_000 and kept.requests
     state = kept._state
     for known in (kept._received, kept._before, kept._serving, state.fills, state.timers):
@@ -715,7 +729,8 @@ def test_of_a_turn_and_of_its_time_so_much_is_kept(monkeypatch: pytest.MonkeyPat
         request = kept.requests[name]
         assert all(len(turn.events) <= 60 for turn in request.turns())
         assert draw(kept.window(name))["svg"]  # type: ignore[arg-type]
-        assert request.ran < 50 < (request.ended or 0) - (request.came or 0)
+        took = (request.ended or 0) - (request.came or 0)
+        assert took > 190 and request.ran < took / 2
         assert len(request.stretches) == 3
         assert all(a <= b for a, b in request.stretches)
 
@@ -827,10 +842,11 @@ def test_a_handler_that_blocks_is_seen_to_hold_the_loop(
 
 def test_a_handler_that_waits_does_not_hold_the_loop(watched: Watched) -> None:
     with watched.stream() as stream:
-        watched.ask("/slow?seconds=0.3")
+        watched.ask("/slow?seconds=0.6")
         told = stream.answered("GET /slow?...")
-    assert told["ended"] - told["came"] > 290 and told["ran"] < 100
-    assert told["held"][1] - told["held"][0] < 100
+    took = told["ended"] - told["came"]
+    assert took > 590 and told["ran"] < took / 2
+    assert told["held"][1] - told["held"][0] < took / 2
 
 
 def test_a_request_in_the_packet_of_another_is_called_pipelined(watched: Watched) -> None:
@@ -875,7 +891,7 @@ def test_a_slow_reader_is_served_in_turns_between_which_others_are(watched: Watc
     big, hello = told["w-2a"], told["w-2b"]
     assert big["state"] == "answered" and big["ended"] - big["came"] > 300
     assert big["came"] < hello["came"] < hello["ended"] < big["ended"]
-    assert hello["ended"] - hello["came"] < 100
+    assert hello["ended"] - hello["came"] < (big["ended"] - big["came"]) / 2
     svg = watched.detail(big["name"])["svg"]
     assert f"{big['name'].partition('r')[0]} is writable" in svg
 
@@ -1024,7 +1040,7 @@ def test_serve_has_the_page_and_keeps_its_own_requests_out_of_the_log(level: str
             process.wait_for(name)
             begun = time.monotonic()
             assert process.end(signal.SIGINT) == 0
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < DEADLINE / 2
             assert "bye" in [kind for kind, _value in stream.events()]
         assert "tracer-error" not in process.text and "Traceback" not in process.text
         assert "/trace/" not in process.text
