@@ -25,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Some tests start a pytest of their own.  How this one is to run (on two cores, say) is not
     # asked of them.
     os.environ.pop("PYTEST_ADDOPTS", None)
+    # Nor how wide the window is in which this one was started, or whether colours are wanted.
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+        os.environ.pop(name, None)
     # A shell has what it starts in the background ignore Ctrl-C, and so would all that is started
     # from here, also where a test is about Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -56,6 +56,10 @@ class LearnersModules(MetaPathFinder, Loader):
             return None
         return importlib.util.spec_from_loader(fullname, self, origin=self._codes[fullname][0])
 
+    def get_code(self, fullname: str) -> CodeType:
+        """Return what a module consists of, for those who look into it: the tracer does."""
+        return self._codes[fullname][1]
+
     def exec_module(self, module: ModuleType) -> None:
         path, code = self._codes[module.__name__]
         module.__file__ = path
