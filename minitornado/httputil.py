@@ -119,12 +119,13 @@ class HTTPHeaders(MutableMapping[str, str]):
         #: {name as it is usually written: value, or values joined with commas}; to be read only.
         self.fields: dict[str, str] = {}
         self._as_list: dict[str, list[str]] = {}  # the values, where a name has more than one
+        given: Any = args[0] if len(args) == 1 and not kwargs else dict(*args, **kwargs)
         # What has it is an HTTPHeaders; isinstance() is slow for an abstract base.
-        if len(args) == 1 and not kwargs and hasattr(args[0], "_as_list"):
-            copied = args[0].copy()
+        if hasattr(given, "_as_list"):
+            copied = given.copy()
             self.fields, self._as_list = copied.fields, copied._as_list
-        elif args or kwargs:
-            for name, value in dict(*args, **kwargs).items():
+        else:
+            for name, value in (given if isinstance(given, dict) else dict(given)).items():
                 self.fields[_normalize_name(name)] = value
 
     def add(self, name: str, value: str) -> None:
@@ -401,12 +402,18 @@ class HTTPServerRequest:
         context = getattr(connection, "context", None)
         self.remote_ip: str | None = None if context is None else context.remote_ip
         self.protocol: str = "http" if context is None else context.protocol
-        self.host = host or self.headers.get("Host") or "127.0.0.1"
+        if host:
+            self.host = host
         self.files = files or {}
         self.connection = connection
         self.path, _, self.query = (self.uri or "").partition("?")
         self.body_arguments: Args = {}
         self._start_time = time.time()
+
+    @functools.cached_property
+    def host(self) -> str:
+        """What the client calls the server: the Host field, or "127.0.0.1" where it has none."""
+        return self.headers.get("Host") or "127.0.0.1"
 
     @functools.cached_property
     def query_arguments(self) -> Args:
