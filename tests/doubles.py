@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import re
@@ -395,8 +396,14 @@ class LogWatch(logging.Handler):
             logging.getLogger(channel).removeHandler(self)
 
 
-def open_fds() -> dict[int, str]:
-    """This process's fds, with what they are open on."""
+def open_fds(collected: bool = False) -> dict[int, str]:
+    """This process's fds, with what they are open on.
+
+    `collected` is for who counts them again later: what earlier tests have left to the garbage
+    collector would be gone by then.
+    """
+    if collected:
+        gc.collect()
     fds = {}
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the listing's own fd is gone by now

@@ -442,7 +442,7 @@ def test_connections_are_kept_while_they_last(io_loop: IOLoop) -> None:
 
 
 def test_all_connections_are_closed_in_the_middle_of_whatever_they_do(io_loop: IOLoop) -> None:
-    before = open_fds()
+    before = open_fds(collected=True)
     left: list[str] = []
 
     def slow(request: HTTPServerRequest) -> None:
@@ -508,7 +508,7 @@ def test_draining_gives_up_on_a_delegate_that_never_goes_on(io_loop: IOLoop) -> 
 
 def test_a_hundred_clients_that_vanish_leave_no_fd_and_no_line(io_loop: IOLoop) -> None:
     with serving(io_loop) as server:
-        before = open_fds()
+        before = open_fds(collected=True)
         stages = [b"", GET[:7], GET[:-1], POST, POST + b"123", GET, GET * 3, GET + POST]
         for data, leave in itertools.product(stages, (socket.socket.close, reset)):
             for number in (0, 1, 5):

@@ -394,7 +394,7 @@ def test_a_running_loop_can_not_be_closed_and_a_closed_one_not_started(fake: Fak
 
 
 def test_close_gives_back_what_is_the_loops_and_leaves_the_rest():
-    before = open_fds()
+    before = open_fds(collected=True)
     loop = IOLoop(make_current=False)
     a, b = socket.socketpair()
     loop.add_handler(a, broken, READ)
@@ -405,7 +405,7 @@ def test_close_gives_back_what_is_the_loops_and_leaves_the_rest():
 
 
 def test_close_with_all_fds_closes_those_of_the_handlers_too():
-    before = open_fds()
+    before = open_fds(collected=True)
     loop = IOLoop(make_current=False)
     a, b = socket.socketpair()
     reading, writing = os.pipe()
@@ -514,7 +514,7 @@ def test_a_new_loop_becomes_current_if_there_is_no_other():
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_make_current_refuses_where_there_is_one_and_leaks_nothing():
     loop = IOLoop(make_current=True)
-    before = open_fds()
+    before = open_fds(collected=True)
     gc.disable()
     try:
         with pytest.raises(RuntimeError, match="current IOLoop"):

@@ -1317,7 +1317,7 @@ def test_a_unix_socket_whose_backlog_is_full_refuses(io_loop: IOLoop, tmp_path: 
 def test_closing_while_connecting_fails_the_future_and_leaks_nothing(
     io_loop: IOLoop, listener: socket.socket
 ):
-    before = open_fds()
+    before = open_fds(collected=True)
     stream = client_stream(io_loop)
     connected = stream.connect(listener.getsockname())
     stream.close()

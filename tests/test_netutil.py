@@ -149,7 +149,7 @@ def test_a_server_can_start_again_while_its_old_connections_linger() -> None:
 
 @pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
 def test_a_port_that_is_taken_in_one_family_is_no_server() -> None:
-    before = open_fds()
+    before = open_fds(collected=True)
     [taken] = bind_sockets(0, "::1")
     with taken, pytest.raises(OSError, match="in use"):
         bind_sockets(taken.getsockname()[1])
@@ -170,7 +170,7 @@ def test_a_socket_that_cannot_listen_is_closed() -> None:
             super().bind(address)
             rival.listen()
 
-    before = open_fds()
+    before = open_fds(collected=True)
     with rival, pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "socket", Raced)
         with pytest.raises(OSError, match="in use"):
@@ -233,7 +233,7 @@ def test_localhost_may_have_an_ipv6_address_that_is_not_there(
 def test_any_other_address_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     # Half of the addresses that a name stands for is not what was asked for.
     failing(monkeypatch, on_bind=errno.EADDRNOTAVAIL)
-    before = open_fds()
+    before = open_fds(collected=True)
     with pytest.raises(OSError, match="refused"):
         bind_sockets(0, "2001:db8::1")
     assert open_fds() == before
@@ -277,7 +277,7 @@ def test_a_unix_socket_listens_at_a_path_with_a_mode(tmp_path: Path) -> None:
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("precious")
-    before = open_fds()
+    before = open_fds(collected=True)
     with pytest.raises(ValueError, match="exists and is not a socket"):
         bind_unix_socket(str(path))
     assert path.read_text() == "precious"

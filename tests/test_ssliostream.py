@@ -528,7 +528,7 @@ def test_a_client_can_tell_an_answer_that_was_cut_short(
 def test_who_leaves_abruptly_leaves_nothing(
     io_loop: IOLoop, certificates: Certificates, stage: str, leave: Callable[[socket.socket], None]
 ) -> None:
-    before = open_fds()
+    before = open_fds(collected=True)
     with connected(io_loop, certificates) as (stream, client):
         closed: list[bool] = []
         if stage == "read":
@@ -549,7 +549,7 @@ def test_a_connection_that_has_gone_before_it_is_wrapped_gives_no_stream(
     io_loop: IOLoop, certificates: Certificates
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        before = open_fds()
+        before = open_fds(collected=True)
         reset(socket.create_connection(listener.getsockname()))
         connection, _address = listener.accept()
         assert accept_ssl(connection, certificates.server_context(), io_loop) is None

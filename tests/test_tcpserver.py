@@ -139,7 +139,7 @@ def test_a_stream_that_cannot_be_made_is_logged_and_its_fd_closed(io_loop: IOLoo
             raise ValueError("no stream today")
 
     server = Failing()
-    before = len(open_fds())
+    before = len(open_fds(collected=True))
     with socket.create_connection(serve(server)) as client:
         with ExpectLog("tornado.application", "Error in connection callback"):
             turns(io_loop)
@@ -401,7 +401,7 @@ def test_clients_that_reset_before_accept_leave_nothing(
 ) -> None:
     server = Keeper(ssl_options=certificates.options)
     address = serve(server)
-    before = open_fds()
+    before = open_fds(collected=True)
     for _ in range(100):
         client = socket.create_connection(address)
         client.send(first)
@@ -425,7 +425,7 @@ def test_a_client_that_resets_while_it_is_wrapped_leaves_nothing(
         return wrap(*args, **kwargs)
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", reset_then_wrap)
-    before = len(open_fds())
+    before = len(open_fds(collected=True))
     turns(io_loop, 2)
     # Either wrap_socket has raised, or the stream has found out at once.
     assert all(stream.closed() for stream, _address in server.streams)
