@@ -636,7 +636,7 @@ def url_concat(url: str, args: Mapping[str, Any] | Iterable[tuple[str, Any]] | N
     parts = urlsplit(url)
     # What is there stays as it is: taken apart, bytes that are no UTF-8 would be lost.
     more = urlencode(list(args.items() if isinstance(args, Mapping) else args))
-    query = "&".join(filter(None, (parts.query, more)))
+    query = "&".join(filter(None, (parts.query.removesuffix("&"), more)))
     return urlunsplit(parts._replace(query=query))
 
 

@@ -700,6 +700,7 @@ def test_any_form_at_all_is_taken_apart_without_an_error() -> None:
 @pytest.mark.parametrize(("url", "args", "result"), [
     ("https://localhost/path", [("y", "y"), ("z", "z")], "https://localhost/path?y=y&z=z"),
     ("https://localhost/path?", {"y": "/y"}, "https://localhost/path?y=%2Fy"),
+    ("https://localhost/path?x=1&", {"y": "y"}, "https://localhost/path?x=1&y=y"),
     ("/path?r=1&t=", [("q", "a b")], "/path?r=1&t=&q=a+b"),
     ("/path#tab", [("d", "1")], "/path?d=1#tab"),
     ("/path?r=1", None, "/path?r=1"),
