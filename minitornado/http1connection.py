@@ -774,7 +774,8 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
     def _decompress(self, chunk: bytes) -> bytes:
         try:
             # In pieces: never more in memory than one, however well it was packed.
-            return self._decompressor.decompress(chunk, CHUNK_SIZE)  # type: ignore[no-any-return]
+            size = self._connection.params.chunk_size
+            return self._decompressor.decompress(chunk, size)  # type: ignore[no-any-return]
         except zlib.error as error:
             raise HTTPInputError(f"malformed gzip body: {error}") from None
 

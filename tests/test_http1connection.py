@@ -1423,13 +1423,19 @@ def test_a_packed_body_is_unpacked_and_its_head_says_so(io_loop: IOLoop) -> None
         assert server.delegates[1].body == b"plain"
 
 
+def test_pieces_that_are_unpacked_are_no_larger_than_others(io_loop: IOLoop) -> None:
+    server = Server()
+    with serving(io_loop, server, decompress=True, chunk_size=1000) as peer:
+        assert peer.send(gzipped(b"hello " * 1000), 8) == HELLO
+    assert max(len(event[1]) for event in server.delegates[0].events[1:-1]) == 1000
+
+
 @pytest.mark.parametrize("on_data", [lambda connection: None, done_when_called])
 def test_between_some_pieces_that_are_unpacked_everybody_has_a_turn(
-    io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch, on_data: Callable[[HTTP1Connection], Any]
+    io_loop: IOLoop, on_data: Callable[[HTTP1Connection], Any]
 ) -> None:
-    monkeypatch.setattr(http1connection, "CHUNK_SIZE", 10)
     server = Server(on_data=on_data)
-    with serving(io_loop, server, chunk_size=1000, decompress=True) as peer:
+    with serving(io_loop, server, chunk_size=10, decompress=True) as peer:
         progress = progress_of(io_loop, server, "data_received", 30)
         assert peer.send(gzipped(bytes(4000)), 40) == HELLO
         steps = [after - before for before, after in itertools.pairwise(progress)]
