@@ -605,6 +605,20 @@ def test_ctrl_c_ends_it_without_a_word_and_without_a_server() -> None:
     assert all(gone(int(pid)) for pid in pids)
 
 
+def test_ctrl_c_in_the_moment_of_a_fork_is_not_forgotten() -> None:
+    # Struck where Python would report what is raised, and go on.
+    code = (
+        "import os, signal, sys; from minitornado.benchmark.measure import serving\n"
+        "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "try:\n"
+        f"    with serving([sys.executable, {str(PROGRAMS / 'epoll_server.py')!r}], 0):\n"
+        "        print('served')\n"
+        "except KeyboardInterrupt: print('interrupted')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 def test_files_may_be_opened_by_the_thousand_and_the_limit_is_put_back() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     hard = before[1]

@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -105,7 +106,7 @@ def started(
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, {core})
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _ctrl_c_noted() as interrupted:
         # Python 3.12 warns of code between fork and exec while there are other threads, such as
         # that of a progress bar: it may wait for a lock that nobody will give back.  This takes
         # none.
@@ -117,10 +118,31 @@ def started(
     assert process.stdout is not None
     with process.stdout:
         try:
+            if interrupted:
+                raise KeyboardInterrupt
             yield process, process.stdout
         finally:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def _ctrl_c_noted() -> Iterator[list[int]]:
+    """Have Ctrl-C put into a list, for who can't be interrupted now.
+
+    Python runs functions before and after a fork, those of `logging` say; what is raised in
+    one of them it reports, and goes on.
+    """
+    noted: list[int] = []
+    ours = threading.current_thread() is threading.main_thread()  # which alone is interrupted
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted
+        return
+    signal.signal(signal.SIGINT, lambda number, _frame: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
