@@ -62,6 +62,8 @@ class TCPServer:
         if self.io_loop is None:
             self.io_loop = IOLoop.current()  # asked only here: after a fork it is another one
         for sock in sockets:
+            # Not every one is: a supervisor may have made it.  Then accept() would hold the loop.
+            sock.setblocking(False)
             self._sockets[sock.fileno()] = sock
             netutil.add_accept_handler(sock, self._handle_connection, io_loop=self.io_loop)
 

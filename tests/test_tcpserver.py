@@ -63,6 +63,18 @@ def test_a_connection_becomes_a_stream(io_loop: IOLoop) -> None:
     server.close()
 
 
+@pytest.mark.deadline(5)
+def test_a_socket_that_blocks_does_not_hold_the_loop(io_loop: IOLoop) -> None:
+    server = Keeper()
+    listener = socket.create_server(("127.0.0.1", 0))
+    assert listener.getblocking()
+    server.add_socket(listener)
+    with socket.create_connection(listener.getsockname()):
+        turns(io_loop)  # of which one would wait for a second connection
+        assert len(server.streams) == 1
+    server.close()
+
+
 def test_a_server_over_a_unix_socket_has_streams_too(io_loop: IOLoop, tmp_path: Path) -> None:
     server = Keeper()
     server.add_socket(bind_unix_socket(str(tmp_path / "socket")))
