@@ -396,7 +396,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers = _without_framing(headers)
         fields = headers.fields
         # The application's own headers are not touched: it may use them for every answer.
-        lines = [f"HTTP/1.1 {code} {start_line[2]}", *headers.format_lines()]
+        lines = [httputil.status_lines[start_line], *headers.format_lines()]
         if "Content-Length" in fields:
             if "Transfer-Encoding" in fields:  # RFC 9112 §6.2: the client could believe either
                 raise ValueError("both Content-Length and Transfer-Encoding in the answer")
@@ -407,21 +407,18 @@ class HTTP1Connection(httputil.HTTPConnection):
                 self._disconnect_on_finish = True  # it knows no chunks: the end is the end
             else:
                 self._chunking_output = True
-                lines.append("Transfer-Encoding: chunked")
+                lines.append(b"Transfer-Encoding: chunked")
         if "Date" not in fields:
             lines.append(_date_line())
         said = fields["Connection"].lower() if "Connection" in fields else None
         if said is not None and "close" in said:
             self._disconnect_on_finish = True
         elif self._disconnect_on_finish:
-            lines.append("Connection: close")  # whatever the application says: it counts
+            lines.append(b"Connection: close")  # whatever the application says: it counts
         elif version == "HTTP/1.0" and said is None:
-            lines.append("Connection: keep-alive")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if len(head.splitlines()) != len(lines) + 1 or 0 in head:
-            # Text of a stranger in a field would otherwise become a field of its own.
-            raise ValueError(f"Newline or NUL in header: {lines!r}")
-        return head
+            lines.append(b"Connection: keep-alive")
+        lines.append(b"\r\n")
+        return b"\r\n".join(lines)
 
     def _format_chunk(self, chunk: bytes) -> bytes:
         if self._omit_body:
@@ -809,13 +806,14 @@ def _without_framing(headers: HTTPHeaders) -> HTTPHeaders:
     return headers
 
 
-_date_cache = (0, "")
+_date_cache = (0, b"")
 
 
-def _date_line() -> str:
+def _date_line() -> bytes:
     """Return the Date field of this second."""
     global _date_cache
-    now = int(time.time())
-    if _date_cache[0] != now:  # written once a second, not once an answer
-        _date_cache = (now, "Date: " + httputil.format_timestamp(now))
+    now = time.time()
+    if not 0 <= now - _date_cache[0] < 1:  # written once a second, not once an answer
+        line = "Date: " + httputil.format_timestamp(int(now))
+        _date_cache = (int(now), line.encode("latin-1"))
     return _date_cache[1]

@@ -23,6 +23,7 @@ from .httputil import (
     is_valid_host,
     parse_request_start_line,
 )
+from .util import Cache
 
 # The digits are spelled out: int() takes "+5", " 5", "1_0" and Arabic digits as well.
 _DIGITS = re.compile(r"[0-9]+")
@@ -118,38 +119,37 @@ def parse_head(data: bytes) -> tuple[RequestStartLine, HTTPHeaders, bool, int | 
     >>> start_line.path, headers["host"], keep_alive, body_length
     ('/hello', 'a', False, 0)
     """
-    line, _, rest = data.partition(b"\r\n")
-    parse_start = _parse_short_start if len(line) <= MAX_SHORT_START else _parse_start
-    start_line, version, in_origin_form = parse_start(line)
-    parse_fields = _parse_short_fields if len(rest) <= MAX_SHORT_FIELDS else _parse_fields
-    headers, keep_alive, body_length = parse_fields(version, rest)
+    end = data.find(b"\r\n")
+    start_line, in_origin_form = _start_lines[data[:end]]
+    headers, keep_alive, body_length = _fields[data[end - len("HTTP/1.1") :]]
     headers = headers.copy()
     if not in_origin_form:
         start_line = _to_origin_form(start_line, headers)
     return start_line, headers, keep_alive, body_length
 
 
-def _parse_start(line: bytes) -> tuple[RequestStartLine, str, bool]:
-    """Return the start line that `line` is, its version, and whether its target is a path."""
+def _parse_start_line(line: bytes) -> tuple[RequestStartLine, bool]:
+    """Return the start line that `line` is, and whether its target is a path."""
     start_line = parse_request_start_line(line.decode("latin-1"))
-    return start_line, start_line.version, start_line.path.startswith("/")
+    return start_line, start_line.path.startswith("/")
 
 
-def _parse_fields(version: str, data: bytes) -> tuple[HTTPHeaders, bool, int | None]:
-    """Return the fields of a head, and `framing`, from all of it that follows its first line."""
+def _parse_fields(data: bytes) -> tuple[HTTPHeaders, bool, int | None]:
+    """Return the fields of a head, and `framing`, from all of it from the version on."""
     # Decoded once, as latin-1, which has a character for every byte; then split.  A CR or LF
     # that ends no line stays in one, and is refused there as any other control character.
+    version, *lines = data.decode("latin-1").split("\r\n")[:-2]
     headers = HTTPHeaders()
-    headers.parse_lines(data.decode("latin-1").split("\r\n")[:-2])
+    headers.parse_lines(lines)
     return headers, *framing(version, headers)
 
 
 # A server is mostly asked for the same few things, and most clients say the same of themselves
-# each time.  Bounded in number and length, since strangers choose both.
-MAX_SHORT_START = 256  # bytes
-_parse_short_start = functools.lru_cache(maxsize=256)(_parse_start)
+# each time.
+MAX_SHORT_LINE = 256  # bytes
 MAX_SHORT_FIELDS = 2048  # bytes
-_parse_short_fields = functools.lru_cache(maxsize=256)(_parse_fields)
+_start_lines = Cache(_parse_start_line, MAX_SHORT_LINE, maxlen=256)
+_fields = Cache(_parse_fields, MAX_SHORT_FIELDS, maxlen=256)
 
 
 def check_trailer(data: bytes) -> None:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .concurrent import Future
 from .log import gen_log
+from .util import Cache
 
 # Every field or part of a form costs objects, and a warning at worst; real forms have fewer.
 MAX_FORM_FIELDS = 1000  # as Tornado 6.5
@@ -38,6 +39,7 @@ MAX_BOUNDARY = 70  # bytes
 # token, RFC 9110 §5.6.2: what a method or a field name is made of.
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TOKEN = re.compile(TOKEN)
+_LINE_ENDS = re.compile(r"[\r\n\0]")  # or what somebody may take for one, RFC 9110 §5.5
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # may stand in no field, RFC 9110 §5.5
 
 # Exactly three words and two spaces.  The version is in ASCII digits: \d would take "¹" too.
@@ -64,7 +66,6 @@ class HTTPOutputError(Exception):
 # ---- header fields ----
 
 
-@functools.lru_cache(maxsize=1000)  # the same few dozen names come with every request
 def _normalize_name(name: str) -> str:
     """Return the field name as it is usually written.
 
@@ -74,25 +75,42 @@ def _normalize_name(name: str) -> str:
     return "-".join([word.capitalize() for word in name.split("-")])
 
 
+# Clients and applications say the same of themselves with every message: so strictness costs once
+# a distinct line, and not once a message.
+MAX_SHORT_LINE = 256  # characters
+_names = Cache(_normalize_name, MAX_SHORT_LINE)
+
+
 def _parse_line(line: str) -> tuple[str, str]:
     """Return name and value of the field that `line` holds, without its line end."""
     name, colon, value = line.partition(":")
     if not colon:
         raise HTTPInputError(f"no colon in header line: {line[:60]!r}")
-    if len(name) > MAX_SHORT_LINE:  # _normalize_name keeps a thousand of them
-        raise HTTPInputError(f"header field name too long: {name[:60]!r}", status=431)
     if not _TOKEN.fullmatch(name):
         raise HTTPInputError(f"malformed header field name: {name[:60]!r}")
     if not value.isprintable() and _CONTROL.search(value):  # the first is quick, the second exact
         raise HTTPInputError(f"control character in header line: {line[:60]!r}")
     # Only these two are white space here: strip() would take \x85 and \xa0 too.
-    return _normalize_name(name), value.strip(" \t")
+    return _names[name], value.strip(" \t")
 
 
-# A client says the same of itself with every request: so strictness costs once a distinct line,
-# and not once a request.  Bounded in number and length, since strangers choose the lines.
-_parse_short_line = functools.lru_cache(maxsize=1000)(_parse_line)
-MAX_SHORT_LINE = 256  # characters
+_parsed_lines = Cache(_parse_line, MAX_SHORT_LINE)
+
+
+def _format_line(line: str) -> bytes:
+    """Return `line` as it is sent, without its end; raise ValueError if it would be several."""
+    if _LINE_ENDS.search(line):
+        # Text of a stranger in a field would otherwise become a field of its own.
+        raise ValueError(f"Newline or NUL in header: {line!r}")
+    return line.encode("latin-1")
+
+
+def _format_field(field: tuple[str, str]) -> bytes:
+    name, value = field
+    return _format_line(name + ": " + value)  # no numbers: 1 and True are one key, and two texts
+
+
+_formatted_fields = Cache(_format_field, MAX_SHORT_LINE, size=lambda field: sum(map(len, field)))
 
 
 class HTTPHeaders(MutableMapping[str, str]):
@@ -126,11 +144,11 @@ class HTTPHeaders(MutableMapping[str, str]):
             self.fields, self._as_list = copied.fields, copied._as_list
         else:
             for name, value in (given if isinstance(given, dict) else dict(given)).items():
-                self.fields[_normalize_name(name)] = value
+                self.fields[_names[name]] = value
 
     def add(self, name: str, value: str) -> None:
         """Add a field, beside those of the same name."""
-        name = _normalize_name(name)
+        name = _names[name]
         if name in self.fields:
             self._as_list.setdefault(name, [self.fields[name]]).append(value)
             value = f"{self.fields[name]},{value}"
@@ -138,7 +156,7 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def get_list(self, name: str) -> list[str]:
         """Return the values of all fields of this name, in order; [] if there is none."""
-        return [value for field, value in self.get_all() if field == _normalize_name(name)]
+        return [value for field, value in self.get_all() if field == _names[name]]
 
     def get_all(self) -> Iterator[tuple[str, str]]:
         """Yield (name, value) of every field; a name that came twice is yielded twice."""
@@ -163,8 +181,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         """Add a field for each line; `parse_line` for many."""
         fields, as_list = self.fields, self._as_list
         for line in lines:
-            parse = _parse_short_line if len(line) <= MAX_SHORT_LINE else _parse_line
-            name, value = parse(line)
+            name, value = _parsed_lines[line]
             if name in fields:
                 as_list.setdefault(name, [fields[name]]).append(value)
             else:
@@ -172,10 +189,13 @@ class HTTPHeaders(MutableMapping[str, str]):
         for name in as_list:  # once, and not once a line: a thousand of one name cost no million
             fields[name] = ",".join(as_list[name])
 
-    def format_lines(self) -> list[str]:
-        """Return the fields as lines, without their ends; the contrary of `parse_lines`."""
+    def format_lines(self) -> list[bytes]:
+        """Return the fields as they are sent, without line ends; the contrary of `parse_lines`.
+
+        Raises ValueError for a name or value with a line end in it.
+        """
         fields = self.get_all() if self._as_list else self.fields.items()
-        return [f"{name}: {value}" for name, value in fields]
+        return [_formatted_fields[field] for field in fields]
 
     @classmethod
     def parse(cls, headers: str) -> HTTPHeaders:
@@ -190,25 +210,25 @@ class HTTPHeaders(MutableMapping[str, str]):
         return result
 
     def __getitem__(self, name: str) -> str:
-        return self.fields[_normalize_name(name)]
+        return self.fields[_names[name]]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the field's value, or `default`."""
-        return self.fields.get(_normalize_name(name), default)
+        return self.fields.get(_names[name], default)
 
     def __setitem__(self, name: str, value: str) -> None:
-        name = _normalize_name(name)
+        name = _names[name]
         self.fields[name] = value
         if self._as_list:
             self._as_list.pop(name, None)
 
     def __delitem__(self, name: str) -> None:
-        name = _normalize_name(name)
+        name = _names[name]
         del self.fields[name]
         self._as_list.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _normalize_name(name) in self.fields
+        return isinstance(name, str) and _names[name] in self.fields
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -228,7 +248,7 @@ class HTTPHeaders(MutableMapping[str, str]):
     __copy__ = copy
 
     def __str__(self) -> str:
-        return "".join(line + "\n" for line in self.format_lines())
+        return "".join(f"{name}: {value}\n" for name, value in self.get_all())
 
     def __repr__(self) -> str:
         return f"HTTPHeaders({list(self.get_all())!r})"
@@ -251,6 +271,15 @@ class ResponseStartLine(NamedTuple):
     version: str
     code: int
     reason: str
+
+
+def _format_status_line(start_line: ResponseStartLine) -> bytes:
+    _version, code, reason = start_line  # the version is ours to say
+    return _format_line(f"HTTP/1.1 {code} {reason}")
+
+
+#: {ResponseStartLine: the line that is sent}; raises ValueError if it would be several.
+status_lines = Cache(_format_status_line, MAX_SHORT_LINE, size=lambda line: len(line[2]))
 
 
 def parse_request_start_line(line: str) -> RequestStartLine:

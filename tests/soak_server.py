@@ -31,7 +31,7 @@ KINDS = (BaseIOStream, HTTP1ServerConnection, HTTP1Connection, HTTPServerRequest
 def alive(loop: IOLoop, server: DemoServer) -> dict[str, int]:
     """Count handlers, timeouts, callbacks and connections, and objects that would leak."""
     gc.collect()
-    http1parser._parse_short_fields.cache_clear()  # it keeps some on purpose
+    http1parser._fields.clear()  # it keeps some on purpose
     counts = Counter(
         kind.__name__ for thing in gc.get_objects() for kind in KINDS if isinstance(thing, kind)
     )

@@ -31,7 +31,7 @@ from doubles import (
     turns,
 )
 
-from minitornado import http1connection
+from minitornado import http1connection, httputil
 from minitornado.concurrent import Future
 from minitornado.http1connection import (
     HTTP1Connection,
@@ -707,12 +707,25 @@ def test_the_application_may_format_its_own_answer(io_loop: IOLoop) -> None:
     assert answering(io_loop, own, GET + GET) == raw * 2
 
 
+def test_status_lines_that_are_kept_are_short(io_loop: IOLoop) -> None:
+    reason = "x" * (httputil.MAX_SHORT_LINE + 1)
+
+    def tell(connection: HTTP1Connection) -> None:
+        connection.write_headers(ResponseStartLine("", 200, reason), {"Content-Length": "0"})
+        connection.finish()
+
+    assert answering(io_loop, tell).startswith(f"HTTP/1.1 200 {reason}\r\n".encode())
+    assert all(len(line) < 300 for line in httputil.status_lines.values())
+
+
 def test_the_date_is_this_seconds(io_loop: IOLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1connection, "_date_cache", (0, ""))
+    monkeypatch.setattr(http1connection, "_date_cache", (0, b""))
     monkeypatch.setattr(http1connection.time, "time", lambda: 784111777.9)
-    assert http1connection._date_line() == "Date: Sun, 06 Nov 1994 08:49:37 GMT"
+    assert http1connection._date_line() == b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
     monkeypatch.setattr(http1connection.time, "time", lambda: 784111778.0)
-    assert http1connection._date_line() == "Date: Sun, 06 Nov 1994 08:49:38 GMT"
+    assert http1connection._date_line() == b"Date: Sun, 06 Nov 1994 08:49:38 GMT"
+    monkeypatch.setattr(http1connection.time, "time", lambda: 784111777.0)  # the clock was set back
+    assert http1connection._date_line() == b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
 
 
 def test_a_date_and_a_connection_of_the_applications_own_stay(io_loop: IOLoop) -> None:
@@ -806,6 +819,10 @@ def test_a_newline_or_nul_in_a_field_is_refused(io_loop: IOLoop, value: str) -> 
     def inject(connection: HTTP1Connection) -> None:
         with pytest.raises(ValueError, match="Newline or NUL in header"):
             connection.write_headers(OK, {"X-Text": value})
+        with pytest.raises(ValueError, match="Newline or NUL in header"):
+            connection.write_headers(OK, {value: "text"})
+        with pytest.raises(ValueError, match="Newline or NUL in header"):
+            connection.write_headers(ResponseStartLine("", 200, value), {})
         connection.close()
 
     assert answering(io_loop, inject) == b"|"

@@ -41,25 +41,25 @@ def test_an_absolute_target_does_not_change_what_is_kept_of_the_fields():
 
 
 def test_heads_that_are_kept_are_bounded_in_number_and_length():
-    cache = http1parser._parse_short_fields
-    cache.cache_clear()
+    cache = http1parser._fields
+    cache.clear()
     long = b"X: " + b"x" * http1parser.MAX_SHORT_FIELDS
     parse_head(HEAD[:-2] + long + b"\r\n\r\n")
-    assert cache.cache_info().currsize == 0
+    assert not cache
     for number in range(1000):
         parse_head(b"GET / HTTP/1.1\r\nHost: h%d\r\n\r\n" % number)
-    assert 0 < cache.cache_info().currsize <= 256
+    assert 0 < len(cache) <= 256
 
 
 def test_start_lines_that_are_kept_are_bounded_in_number_and_length():
-    cache = http1parser._parse_short_start
-    cache.cache_clear()
-    path = b"/" + b"x" * http1parser.MAX_SHORT_START
+    cache = http1parser._start_lines
+    cache.clear()
+    path = b"/" + b"x" * http1parser.MAX_SHORT_LINE
     assert parse_head(HEAD.replace(b"/", path, 1))[0].path == path.decode()
-    assert cache.cache_info().currsize == 0
+    assert not cache
     for number in range(1000):
         assert parse_head(HEAD.replace(b"/", b"/%d" % number, 1))[0].path == f"/{number}"
-    assert 0 < cache.cache_info().currsize <= 256
+    assert 0 < len(cache) <= 256
 
 
 def test_chunk_sizes_that_are_kept_are_bounded_in_number_and_length():
@@ -80,7 +80,7 @@ def test_an_end_that_is_cut_in_two_is_found(cut: int):
     assert read.find_end(bytearray(HEAD[:cut]), closed=False) is None
     assert read.seen == cut
     assert read.find_end(bytearray(HEAD + b"more"), closed=False) == len(HEAD)
-    assert read.find_end(bytearray(b"A\r\n\r\n"), closed=False) == 5  # the next read, from its start
+    assert read.find_end(bytearray(b"A\r\n\r\n"), closed=False) == 5  # the next one
 
 
 def test_a_head_ends_at_its_limit_and_where_lf_alone_ends_it():

@@ -42,7 +42,8 @@ works on text or bytes it is given, and knows no stream and no loop
     httputil: *
     http1parser: *
     pending_read: *
-    http1connection: _GzipMessageDelegate._decompress _unfinished_head _without_framing _date_line
+    http1connection: _GzipMessageDelegate._decompress _unfinished_head _without_framing
+    http1connection: _date_line
     netutil: is_valid_ip
 the ring of the loop itself: polls, and runs that Handles bracket, are its events
     ioloop: IOLoop.start IOLoop._work IOLoop._wait IOLoop._run IOLoop._watch_result
