@@ -83,7 +83,7 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
         loop: IOLoop = self.io_loop or IOLoop.current()
         deadline = loop.time() + timeout
         # Read for every request: from now on, each answer is the last of its connection.
-        self.conn_params.no_keep_alive = True
+        no_keep_alive, self.conn_params.no_keep_alive = self.conn_params.no_keep_alive, True
         while self._connections and loop.time() < deadline:
             # A look at the sockets first: a request may be there that nobody has read yet.
             await gen.sleep(0.005)
@@ -91,6 +91,7 @@ class HTTPServer(TCPServer, HTTPServerConnectionDelegate):
                 conn.close_if_idle()
         drained = not self._connections
         await self.close_all_connections()
+        self.conn_params.no_keep_alive = no_keep_alive  # it may listen again
         return drained
 
     # ---- called by TCPServer ----

@@ -274,6 +274,22 @@ def test_drain_gives_up_at_its_deadline_and_says_so(stage: Stage) -> None:
     stage.run(story)
 
 
+def test_who_listens_again_after_drain_keeps_connections_as_before(stage: Stage) -> None:
+    async def story() -> None:
+        stage.server.stop()
+        assert await stage.server.drain(DEADLINE)
+        stage.server.listen(0, "127.0.0.1")
+        (sock,) = stage.server._sockets.values()
+        stage.port = sock.getsockname()[1]
+        client = stage.connect(request("/"))
+        await stage.until(lambda: readable(client))
+        received = client.recv(1000)
+        assert received.startswith(b"HTTP/1.1 200 OK")
+        assert b"Connection: close" not in received
+
+    stage.run(story)
+
+
 def test_after_stop_nobody_is_let_in(stage: Stage) -> None:
     async def story() -> None:
         stage.server.stop()
