@@ -236,7 +236,7 @@ def test_keys_come_from_a_terminal_one_by_one_and_it_is_left_as_it_was(mine: Pat
     process = subprocess.Popen([sys.executable, "-m", "minitornado.classroom.learn", "watch", "05"],
                                cwd=ROOT, env=os.environ | {"COLUMNS": "80"}, stdin=theirs,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    guard = threading.Timer(30, process.kill)
+    guard = threading.Timer(60, process.kill)
     guard.start()
     try:
         assert process.stdout is not None
@@ -329,7 +329,7 @@ def test_the_demo_server_serves_on_the_learners_pieces(all_mine: Path):
         [sys.executable, "-m", "minitornado.classroom.learn", "serve", "--port", "0", "--no-trace"],
         cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True)
-    guard = threading.Timer(30, os.killpg, [process.pid, signal.SIGKILL])
+    guard = threading.Timer(60, os.killpg, [process.pid, signal.SIGKILL])
     guard.start()
     try:
         assert process.stdout is not None
