@@ -58,11 +58,16 @@ def picture(svg: str, alt: str, text: str) -> None:
     if not text.strip():
         raise ValueError("a picture needs text: what it shows, as plain text")
     _check_svg(svg)
+    present(image(svg, alt), text)
+
+
+def image(svg: str, alt: str) -> str:
+    """Return an SVG as an HTML element that needs nothing else."""
+    # Not inline: an untrusted notebook strips an SVG, and its ids are those of the page.
     data = base64.b64encode(svg.encode()).decode()
-    present(
+    return (
         f'<img alt="{html_text.escape(alt)}" style="max-width:100%" '
-        f'src="data:image/svg+xml;base64,{data}">',
-        text,
+        f'src="data:image/svg+xml;base64,{data}">'
     )
 
 

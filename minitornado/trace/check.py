@@ -21,15 +21,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .events import CLOSERS, KINDS, OPENERS, Event, Trace
+from .events import CLOSED_BY, CLOSERS, KINDS, OPENERS, Event, Trace
 
 Bytes = Mapping[str, int]
-
-CLOSED_BY = {
-    "call": {"return", "raise"},
-    "run": {"done", "raise"},
-    "resume": {"yield", "return", "raise"},
-}
 
 # Syscalls on the socket of a connection, which are made for that connection and no other.
 FOR_A_CONNECTION = {"recv", "send", "ssl_read", "ssl_write", "ssl_do_handshake"}

@@ -47,8 +47,14 @@ from .names import source_at
 FORMAT = "minitornado-trace"
 VERSION = 1
 
-OPENERS = frozenset({"call", "run", "resume"})
-CLOSERS = frozenset({"return", "raise", "yield", "done"})
+#: Kinds that open a bracket, and those that close it; a coroutine's call is closed as its resume.
+CLOSED_BY = {
+    "call": {"return", "raise"},
+    "run": {"done", "raise"},
+    "resume": {"yield", "return", "raise"},
+}
+OPENERS = frozenset(CLOSED_BY)
+CLOSERS = frozenset().union(*CLOSED_BY.values())
 POINTS = frozenset(
     {"schedule", "cancel", "poll", "ready", "resolve", "syscall", "begin", "end", "fork", "note"}
 )

@@ -23,7 +23,7 @@ from .events import Event
 from .handles import Handle, Order, find
 from .names import At, Names, can_be_named, innermost, name_of, size_of, source_of
 from .probes import Place, Syscall, Table, Watch
-from .writer import NOBODY, RING_ENDED, Flow, Inside, Lane, Site, Writer
+from .writer import NOBODY, RING_ENDED, Args, Flow, Inside, Kwargs, Lane, Site, Writer
 
 _CONNECTION = Site("connection", None, "tcp", "connection")
 _CONNECTION_END = Site("connection", None, "tcp", "connection-end")
@@ -81,9 +81,7 @@ class Recorder(Writer):
 
     # ---- brackets ----
 
-    def open(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Open | None:
+    def open(self, lane: Lane, site: Site, args: Args, kwargs: Kwargs) -> Open | None:
         """Open the bracket of a call."""
         try:
             row = site.row
@@ -145,9 +143,7 @@ class Recorder(Writer):
         except Exception as failure:
             self.failed(failure)
 
-    def _arguments(
-        self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _arguments(self, site: Site, args: Args, kwargs: Kwargs) -> dict[str, Any]:
         """Return the data of an event with its arguments: {"args": {name: summary}}."""
         data: dict[str, Any] = {}
         summaries: dict[str, Any] = {}
@@ -225,7 +221,7 @@ class Recorder(Writer):
         return site
 
     def scheduled(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any], function: Any
+        self, lane: Lane, site: Site, args: Args, kwargs: Kwargs, function: Any
     ) -> Order:
         """Write that `function` is handed over for later; return the Order to call it."""
         row = site.row
@@ -236,10 +232,9 @@ class Recorder(Writer):
         if row.how in ("callback", "timer", "fd"):
             self._see_loop(args[0])
         if row.how == "fd":
-            order.fd = self.fd_number(site.argument(row.fd, args, kwargs))
-            fd = self.names.fd(order.fd, self.table.fd_role(args[0], order.fd, order.function))
             data["events"] = self.table.masks(site.argument(row.events, args, kwargs))
-            data["recurring"] = True
+            number = self.fd_number(site.argument(row.fd, args, kwargs))
+            fd = self._watch(order, args[0], number, data)
         elif row.how == "timer":
             # On the clock's own word: what has passed since it was asked is no part of the plan.
             data["seconds"] = round(site.argument(row.when, args, kwargs) - lane.told, 6)
@@ -280,16 +275,19 @@ class Recorder(Writer):
         order = Order(self, function, place.how, lane.flow)
         data, fd = order.told(), None
         if place.fd is not None:
-            order.fd = place.fd
             self.handlers[place.fd] = order
-            fd = self.names.fd(place.fd, self.table.fd_role(loop, place.fd, function))
-            data["recurring"] = True
+            fd = self._watch(order, loop, place.fd, data)
         elif place.how == "timer":
             data["seconds"] = None
         self._see_loop(loop)
         order.link = order.cause = self.emit(lane, "schedule", _ATTACH, data, fd=fd)
         lane.flow = flow
         return Handle(order)
+
+    def _watch(self, order: Order, loop: Any, fd: int, data: dict[str, Any]) -> str | None:
+        """Note that a callable is called for an fd; return the fd's name."""
+        order.fd, data["recurring"] = fd, True
+        return self.names.fd(fd, self.table.fd_role(loop, fd, order.function))
 
     def loops(self) -> list[Any]:
         """Return the loops that were given something, and still exist."""
@@ -312,7 +310,7 @@ class Recorder(Writer):
             order.number for loop in self.loops() for order in self.waiting(loop)
         )
 
-    def open_run(self, lane: Lane, order: Order, args: tuple[Any, ...]) -> Open | None:
+    def open_run(self, lane: Lane, order: Order, args: Args) -> Open | None:
         """Open the bracket of a callable that was handed over before, and is called now."""
         try:
             site, cause, fd = order.site, order.cause, None
@@ -337,9 +335,7 @@ class Recorder(Writer):
             self.failed(error)
             return None
 
-    def taken_back(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    def taken_back(self, lane: Lane, site: Site, args: Args, kwargs: Kwargs) -> None:
         """Write that a callable is taken back, unless that comes too late."""
         row, argument = site.row, site.argument(site.row.arg, args, kwargs)
         if row.find is None:
@@ -367,9 +363,7 @@ class Recorder(Writer):
             site.unwritten -= 1  # of one call, two events
         self.emit(lane, "cancel", site, data, link=order.link, fd=fd)
 
-    def dropped(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    def dropped(self, lane: Lane, site: Site, args: Args, kwargs: Kwargs) -> None:
         """Write that a loop is closed: what still waits in it never runs."""
         site.unwritten += 1
         for order in self.waiting(args[0]):
@@ -383,9 +377,7 @@ class Recorder(Writer):
 
     # ---- futures ----
 
-    def resolved(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    def resolved(self, lane: Lane, site: Site, args: Args, kwargs: Kwargs) -> None:
         """Write that a Future gets its result, or its exception."""
         future, row = args[0], site.row
         too_late = row.arg is None and future.running()
@@ -399,9 +391,7 @@ class Recorder(Writer):
 
     # ---- the kernel ----
 
-    def syscall_fd(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> int:
+    def syscall_fd(self, lane: Lane, site: Site, args: Args, kwargs: Kwargs) -> int:
         """Return the number of the fd that a system call is about; -1 if it is not to be written.
 
         Outside of all brackets it is somebody else's: a test's client in the same process.
@@ -414,7 +404,7 @@ class Recorder(Writer):
         return -1 if row.known and number not in self.names.fds else number
 
     def syscall(
-        self, lane: Lane, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any],
+        self, lane: Lane, site: Site, args: Args, kwargs: Kwargs,
         fd: str | None, value: Any, error: BaseException | None = None,
     ) -> None:  # fmt: skip
         """Write a system call that has returned, or failed; `site` is the kernel's."""

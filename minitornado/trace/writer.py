@@ -34,6 +34,10 @@ RING_EVENTS = 10_000
 Flow = tuple[str | None, str | None]
 NOBODY: Flow = (None, None)
 
+#: What a function was called with.
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
 #: The innermost bracket that is open, by the seq of its opener, and how many are open.
 Inside = tuple[int | None, int]
 OUTSIDE: Inside = (None, 0)
@@ -54,14 +58,12 @@ class Site:
     positions: dict[str, int] = field(default_factory=dict)  # of the parameters
     unwritten: int = 0  # calls that were nothing to write
 
-    def argument(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def argument(self, name: str, args: Args, kwargs: Kwargs) -> Any:
         """Return the argument that the parameter `name` gets; None if it is left out."""
         at = self.positions[name]
         return args[at] if at < len(args) else kwargs.get(name)
 
-    def replaced(
-        self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Any, ...]:
+    def replaced(self, name: str, value: Any, args: Args, kwargs: Kwargs) -> Args:
         """Return `args` with another value for the parameter `name`; it may go into `kwargs`."""
         at = self.positions[name]
         if at < len(args):
@@ -115,7 +117,6 @@ class Writer:
         self._until_prune = RING_EVENTS
         self._seq = itertools.count(1)
         self.lanes = Lanes(self)
-        self._first = self.lanes.lane
         self._loops: list[Lane] = []
         self.threads = itertools.count(1)
         self.process = ""  # the name of a child, put before all names of its own

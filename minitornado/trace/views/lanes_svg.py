@@ -76,10 +76,7 @@ def _head(lanes: Lanes, width: float, height: float) -> Iterator[str]:
 def _band(band: Band, at: int, width: float) -> Iterator[str]:
     top, bottom = _y(band.first) - ROW / 2, _y(band.last) + ROW / 2
     if at % 2 == 0:
-        yield (
-            f'<rect x="0" y="{top:g}" width="{width:g}" height="{bottom - top:g}" '
-            f'fill="{GREY}" fill-opacity="0.10"/>'
-        )
+        yield _rect(0, top, width, bottom, f'fill="{GREY}" fill-opacity="0.10"')
     title, _, loop = band.when.replace(" the first poll", "").partition(" of ")
     if loop:
         title = f"{loop.removesuffix('.loop')} {title}"
@@ -96,12 +93,9 @@ def _lifelines(height: float) -> Iterator[str]:
 
 
 def _bar(bar: Bar) -> str:
-    x = _x(bar.lane) - 4 + 5 * bar.inset
-    top, bottom = _y(bar.first), _y(bar.last) + 8
-    return (
-        f'<rect x="{x:g}" y="{top:g}" width="8" height="{bottom - top:g}" rx="2" '
-        f'fill="{PALETTE[LANES[bar.lane]]}" fill-opacity="0.45"/>'
-    )
+    x, fill = _x(bar.lane) - 4 + 5 * bar.inset, PALETTE[LANES[bar.lane]]
+    look = f'rx="2" fill="{fill}" fill-opacity="0.45"'
+    return _rect(x, _y(bar.first), 8, _y(bar.last) + 8, look)
 
 
 def _half(row: Row) -> float:
@@ -116,11 +110,8 @@ def _row(row: Row, at: int) -> Iterator[str]:
         start = _x(row.caller)
         side = 1 if x > start else -1
         yield _line(start + 4 * side, y, x - side * (half + 1), y, GREY, 'marker-end="url(#call)"')
-    colour = PALETTE[LANES[row.lane]]
-    yield (
-        f'<rect x="{x - half:g}" y="{y - 9:g}" width="{2 * half:g}" height="18" rx="4" '
-        f'fill="{colour}"/>'
-    )
+    look = f'rx="4" fill="{PALETTE[LANES[row.lane]]}"'
+    yield _rect(x - half, y - 9, 2 * half, y + 9, look)
     yield _text(x, y + 4.2, row.label, "#ffffff", 'text-anchor="middle"')
     if row.note:
         yield _text(_x(LOOP) + 10, y + 4.2, row.note, GREY, 'font-style="italic"')
@@ -160,6 +151,11 @@ def _arc(lanes: Lanes, start: int, end: int, track: int) -> str:
         f'<path d="{path}" fill="none" stroke="{ASKED}" stroke-width="1.5" '
         f'{_DASHED} marker-end="url(#asked)"/>'
     )
+
+
+def _rect(x: float, top: float, width: float, bottom: float, look: str) -> str:
+    height = bottom - top
+    return f'<rect x="{x:g}" y="{top:g}" width="{width:g}" height="{height:g}" {look}/>'
 
 
 def _line(x0: float, y0: float, x1: float, y1: float, colour: str, more: str = "") -> str:

@@ -10,8 +10,6 @@ The layer's name is always written; its colour says the same once more.
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +17,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
+from minitornado.classroom import show
 from minitornado.classroom.palette import PALETTE
 from minitornado.classroom.show import WIDTH, render
 
@@ -65,9 +64,7 @@ class View:
 
     def show(self, width: int = WIDTH) -> None:
         """Display it in a notebook; print it anywhere else."""
-        from minitornado.classroom.show import show
-
-        show(self, width)
+        show.show(self, width)
 
     def __str__(self) -> str:
         return self.text()
@@ -89,18 +86,11 @@ class Picture(View):
         raise NotImplementedError
 
     def show(self, width: int = WIDTH) -> None:
-        from minitornado.classroom.show import picture
-
-        picture(self.svg(), self.alt(), self.text(width))
+        show.picture(self.svg(), self.alt(), self.text(width))
 
     def image(self) -> str:
         """Return the picture as an HTML element that needs nothing else."""
-        # Not inline: an untrusted notebook strips an SVG, and its ids are those of the page.
-        data = base64.b64encode(self.svg().encode()).decode()
-        return (
-            f'<img alt="{html.escape(self.alt())}" style="max-width:100%" '
-            f'src="data:image/svg+xml;base64,{data}">'
-        )
+        return show.image(self.svg(), self.alt())
 
     def _repr_mimebundle_(self, **_wanted: Any) -> dict[str, str]:
         return {"text/html": self.image(), "text/plain": self.text()}
