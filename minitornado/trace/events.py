@@ -34,7 +34,7 @@ import json
 import operator
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -397,16 +397,11 @@ class Trace(Looks):
 
     # ---- proof ----
 
-    def check(
-        self,
-        sent: Mapping[str, int] | None = None,
-        received: Mapping[str, int] | None = None,
-        ended: bool = False,
-    ) -> list[str]:
+    def check(self, *counted: Any, **expected: Any) -> list[str]:
         """Return which laws the trace breaks, in sentences; see `check.violations`."""
         from .check import violations
 
-        return violations(self, sent, received, ended)
+        return violations(self, *counted, **expected)
 
     # ---- forms ----
 

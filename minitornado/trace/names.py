@@ -102,7 +102,7 @@ class Names:
         if kind is float:
             return lambda value: round(value, 6)
         if issubclass(kind, (bytes, bytearray, memoryview)):
-            return _size
+            return lambda value: counted(size_of(value), "byte")
         if kind is tuple:
             return lambda value: f"({', '.join([str(self.summary(part)) for part in value[:3]])})"
         if issubclass(kind, BaseException):
@@ -150,9 +150,9 @@ def size_of(data: bytes | bytearray | memoryview) -> int:
     return data.nbytes if isinstance(data, memoryview) else len(data)
 
 
-def _size(data: bytes | bytearray | memoryview) -> str:
-    size = size_of(data)
-    return "1 byte" if size == 1 else f"{size} bytes"
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words: "1 byte", "28 bytes"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def name_of(function: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .exempt import exempt
 from .loops import clock, close_loop
+from .names import counted
 from .probes import (
     Cancel,
     Custom,
@@ -233,11 +234,6 @@ def _start_line(line: Any) -> str:
     return f"{first} {path}{'?...' if query else ''} {third}"
 
 
-def _headers(headers: Any) -> str:
-    count = len([*headers.get_all()])
-    return "1 header" if count == 1 else f"{count} headers"
-
-
 def _fd_role(loop: Any, fd: int, function: Any) -> str:
     if fd == loop._waker.fileno():
         return "waker"
@@ -310,7 +306,7 @@ MINITORNADO = Table(
     describe={
         "RequestStartLine": _start_line,
         "ResponseStartLine": _start_line,
-        "HTTPHeaders": _headers,
+        "HTTPHeaders": lambda headers: counted(len([*headers.get_all()]), "header"),
         "_Moment": lambda moment: "moment",
     },
     masks=masks,

@@ -65,7 +65,6 @@ class Facts:
     def inside(self, event: Event, *names: str) -> str | None:
         """Return which of these functions (by own name) is the innermost one around an event."""
         for around in self.trace.ancestors(event):
-            name = around.name.rpartition(".")[2]
-            if name in names:
+            if (name := words.short(around.name)) in names:
                 return name
         return None

@@ -22,8 +22,12 @@ def about(trace: Trace, conn: str | None = None, req: str | None = None) -> list
         if (req is None or event.req == req) and (conn is None or event.conn == conn)
     ]
     reached: set[int] = set()
-    for event in own:
-        _reach(trace, event, reached)
+    waiting: list[int | None] = [event.seq for event in own]
+    while waiting:
+        at = trace.get(waiting.pop())
+        if at is not None and at.seq not in reached:
+            reached.add(at.seq)
+            waiting += [at.parent, at.cause, at.of]
     home = conn or (own[0].conn if own else None)
     turns = {words.when(event) for event in trace if event.seq in reached}
     return [
@@ -45,15 +49,3 @@ def _for(event: Event, conn: str | None) -> bool:
     if event.conn is None:
         return event.data.get("value") in (None, conn)
     return event.conn == conn
-
-
-def _reach(trace: Trace, event: Event, reached: set[int]) -> None:
-    """Add to `reached` an event, the brackets around it, and their causes."""
-    waiting = [event.seq]
-    while waiting:
-        seq = waiting.pop()
-        at = trace.get(seq)
-        if at is None or seq in reached:
-            continue
-        reached.add(seq)
-        waiting += [edge for edge in (at.parent, at.cause, at.of) if edge is not None]

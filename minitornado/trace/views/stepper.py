@@ -53,11 +53,9 @@ class Stepper(View):
     `at` is the number of the step shown; `press` moves it; `run` reads keys from a terminal.
     """
 
-    def __init__(
-        self, trace: Trace, conn: str | None = None, req: str | None = None, brief: bool = False
-    ) -> None:
+    def __init__(self, trace: Trace, conn: str | None = None, req: str | None = None) -> None:
         self.trace = trace
-        self.story = Story(trace, conn, req, brief)
+        self.story = Story(trace, conn, req)
         self.steps = self.story.steps
         self.at = 1
         self._states = self._lines_at({step.event.seq for step in self.steps})

@@ -53,9 +53,7 @@ def size(count: object) -> str:
     >>> size(1), size(65536)
     ('1 byte', '65,536 bytes')
     """
-    if not isinstance(count, int):
-        return str(count)
-    return "1 byte" if count == 1 else f"{count:,} bytes"
+    return plural(count, "byte") if isinstance(count, int) else str(count)
 
 
 def plural(count: int, noun: str) -> str:
