@@ -52,17 +52,11 @@ class Segments:
     def suspend(self, lane: Lane, opened: Open | None, coroutine: Any, waits_for: Any) -> None:
         """Close the bracket of a segment: the coroutine waits."""
         recorder = self.recorder
-        if opened is None or opened[0] != lane.inside[0] or not recorder.on:
-            return  # as in Recorder.close
-        seq, lane.inside, site, obj, *_receiver = opened
-        try:
-            # What the Runner does next, it does for whom the coroutine works.
-            self.flow, self.at = lane.flow, _place_of(coroutine)
-            self.target = recorder.names.summary(waits_for)
-            data = {"target": self.target}
-            self.asleep = recorder.emit(lane, "yield", site, data, obj, seq, at=self.at)
-        except Exception as error:
-            recorder.failed(error)
+        # What the Runner does next, it does for whom the coroutine works.
+        self.flow, self.at = lane.flow, recorder.guard(_place_of, coroutine)
+        self.target = recorder.guard(recorder.names.summary, waits_for)
+        data = {"target": self.target}
+        self.asleep = recorder.close(lane, opened, "yield", data=data, at=self.at)
 
 
 def _place_of(coroutine: Any) -> At | None:

@@ -125,23 +125,27 @@ class Recorder(Writer):
     def close(
         self, lane: Lane, opened: Open | None, kind: str,
         value: Any = None, error: BaseException | None = None,
-    ) -> None:  # fmt: skip
-        """Close a bracket: `kind` is "return" or "done" with a value, or "raise" with an error."""
+        data: dict[str, Any] | None = None, at: At | None = None,
+    ) -> int | None:  # fmt: skip
+        """Close a bracket: "return" or "done" with a value, "raise" with an error, "yield" at ...
+
+        Returns the event's seq, if there is one.
+        """
         if opened is None or opened[0] != lane.inside[0] or not self.on:
-            return  # its opener stands in another process's trace, or the trace was stopped inside
+            return None  # its opener stands in another process's trace, or it was stopped inside
         seq, lane.inside, site, obj, receiver, watch, before = opened
-        data: dict[str, Any] | None = None
         try:
             if error is not None or value is not None:
                 data = self.names.outcome(value, error)
-            if watch is not None:
+            if watch is not None and kind != "yield":
                 after = watch.state(receiver)
                 if after != before:
                     data = data or {}
                     data["delta"] = watch, before, after  # to be written out by who looks at it
-            self.emit(lane, kind, site, data, obj, seq)
+            return self.emit(lane, kind, site, data, obj, seq, at=at)
         except Exception as failure:
             self.failed(failure)
+            return None
 
     def _arguments(self, site: Site, args: Args, kwargs: Kwargs) -> dict[str, Any]:
         """Return the data of an event with its arguments: {"args": {name: summary}}."""
@@ -206,10 +210,10 @@ class Recorder(Writer):
 
     def coroutine_site(self, coroutine: Any) -> Site:
         """Return what is known of a coroutine that has no probe."""
-        code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        mod = None if frame is None else frame.f_globals.get("__name__")
-        return self._plain_site(coroutine, code, mod)
+        if frame is None:
+            return self._plain_site(coroutine, None, None)
+        return self._plain_site(coroutine, frame.f_code, frame.f_globals.get("__name__"))
 
     def _plain_site(self, function: Any, code: Any, mod: str | None) -> Site:
         site = self._plain.get(code)

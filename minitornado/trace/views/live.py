@@ -127,13 +127,10 @@ class Live:
         return changes(changed)
 
     def _emit(self, pieces: Line) -> None:
-        if self._colours is None:
-            text = "".join(text for text, _style in pieces)
-        else:
-            text = "".join(
-                style.render(text, color_system=self._colours) if style else text
-                for text, style in pieces
-            )
+        text = "".join(
+            style.render(text, color_system=self._colours) if style else text
+            for text, style in pieces
+        )
         self._file.write((text if self._unicode else in_ascii(text)) + "\n")
 
 
