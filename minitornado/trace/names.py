@@ -49,7 +49,8 @@ class Names:
         self._known: dict[int, Known] = {}
         self._package = package
         self._describe = describe
-        self._summaries: dict[type, Callable[[Any], Any]] = {}
+        self._summariser: Callable[[type], Callable[[Any], Any]]
+        self._summariser = functools.cache(self._choose_summariser)
         self.fds: dict[int, str] = {}  # of those that are open
 
     # ---- objects ----
@@ -89,14 +90,9 @@ class Names:
 
     def summary(self, value: Any) -> Any:
         """Return a value that JSON can hold, the same in every run."""
-        kind = type(value)
-        return (self._summaries.get(kind) or self._learn(kind))(value)
+        return self._summariser(type(value))(value)
 
-    def _learn(self, kind: type) -> Callable[[Any], Any]:
-        summarise = self._summaries[kind] = self._summariser(kind)
-        return summarise
-
-    def _summariser(self, kind: type) -> Callable[[Any], Any]:
+    def _choose_summariser(self, kind: type) -> Callable[[Any], Any]:
         if kind in (type(None), bool, int):
             return lambda value: value
         if kind is float:
@@ -115,14 +111,6 @@ class Names:
             return self.name
         return lambda value: kind.__name__  # its content is nobody's business
 
-    def tell(
-        self, data: dict[str, Any], key: str, value: Any, head: dict[str, Any] | None = None
-    ) -> None:
-        """Put the summary of a value into `data`; how it begins too, there or into `head`."""
-        data[key] = self.summary(value)
-        if self._heads:
-            self.tell_head(data if head is None else head, value)
-
     def tell_head(self, data: dict[str, Any], value: Any) -> None:
         """Put how bytes begin into `data`, if that was asked for."""
         if self._heads and isinstance(value, (bytes, bytearray, memoryview)):
@@ -134,7 +122,8 @@ class Names:
         if error is not None:
             data["error"] = self.error(error)
         elif value is not None:
-            self.tell(data, "value", value)
+            data["value"] = self.summary(value)
+            self.tell_head(data, value)
         return data
 
     def error(self, error: BaseException) -> str:

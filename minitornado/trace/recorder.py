@@ -12,6 +12,7 @@ is a guess:
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from collections import Counter
@@ -59,8 +60,8 @@ class Recorder(Writer):
         self.wrappers: dict[Any, Any] = {}  # function -> what stands in its place
         self.sites: dict[Any, Site] = {}  # function, or its wrapper -> a run can be its bracket
         self._plain: dict[Any, Site] = {}  # code of a function without a probe -> the same
-        # Of receivers, by class: whether they have names, and what is watched of them.
-        self._classes: dict[type, tuple[bool, Watch | None]] = {}
+        self._of_class: Callable[[type], tuple[bool, Watch | None]]
+        self._of_class = functools.cache(self._look_at_class)
         self._loops_seen: dict[int, weakref.ref[Any]] = {}  # a WeakSet takes as long as an event
         self._open: set[str] = set()  # connections that have begun and not ended
         self._requests: dict[str, int] = {}
@@ -103,8 +104,7 @@ class Recorder(Writer):
         """Write an opener; what is written from now on stands inside it."""
         obj = watch = before = None
         if receiver is not None:
-            cls = type(receiver)
-            has_name, watch = self._classes.get(cls) or self._learn(cls)
+            has_name, watch = self._of_class(type(receiver))
             if has_name:
                 obj = self.names.of(receiver).name
             if watch is not None:
@@ -117,10 +117,10 @@ class Recorder(Writer):
         lane.inside = seq, around[1] + 1
         return seq, around, site, obj, receiver, watch, before
 
-    def _learn(self, cls: type) -> tuple[bool, Watch | None]:
+    def _look_at_class(self, cls: type) -> tuple[bool, Watch | None]:
+        """Return of receivers of a class whether they have names, and what is watched of them."""
         watched = (self.table.watch.get(base.__name__) for base in cls.__mro__)
-        known = self._classes[cls] = can_be_named(cls), next(filter(None, watched), None)
-        return known
+        return can_be_named(cls), next(filter(None, watched), None)
 
     def close(
         self, lane: Lane, opened: Open | None, kind: str,
@@ -156,7 +156,8 @@ class Recorder(Writer):
             if name == "events" and isinstance(value, int):
                 summaries[name] = self.table.masks(value)
             elif value is not None:
-                self.names.tell(summaries, name, value, data)
+                summaries[name] = self.names.summary(value)
+                self.names.tell_head(data, value)
         if summaries:
             data["args"] = summaries
         return data
