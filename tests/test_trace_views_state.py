@@ -195,7 +195,7 @@ def test_what_is_queued_when_the_trace_begins_is_not_denied() -> None:
         witness.__enter__()
 
     loop.add_callback(begin)
-    loop.run_sync(lambda: gen.sleep(0.01), timeout=60)
+    loop.run_sync(lambda: gen.sleep(0.2), timeout=60)
     witness.__exit__()
     loop.close()
     polls = [event for event in witness.trace if event.kind == "poll"]
