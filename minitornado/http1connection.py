@@ -112,8 +112,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._max_body_size = self.params.max_body_size or stream.max_buffer_size
         self._body_timeout = self.params.body_timeout
         self._deadline = deadline or _Deadline(stream.io_loop)
+        self._pieces = 0  # of bodies, either way, so far
 
-        self._pieces = 0  # of both bodies, since somebody was waited for for sure
         # The request.
         self._request_start_line: RequestStartLine | None = None
         self._head = head or ReadLines(b"\r\n\r\n", self.params.max_header_size)
