@@ -165,6 +165,21 @@ def test_a_coroutine_may_be_the_application(io_loop: IOLoop) -> None:
         assert ask(io_loop, client, GET, 6) == b"later"
 
 
+def test_what_an_application_returns_and_nobody_can_wait_for_is_its_error(
+    io_loop: IOLoop,
+) -> None:
+    # An answer that is returned, say, and never written.  Tornado ignores it.
+    def application(request: HTTPServerRequest) -> bytes:
+        if request.path == "/answered":
+            respond(request.connection, b"answer")
+        return b"answer"
+
+    with serving(io_loop, application) as server, client_of(server) as client:
+        for path, answer in (("/", b"500 Internal Server Error\n"), ("/answered", b"answer")):
+            with ExpectLog("tornado.application", "Uncaught exception"):
+                assert ask(io_loop, client, GET.replace(b"/", path.encode(), 1)) == answer
+
+
 def test_a_request_may_be_answered_through_itself(io_loop: IOLoop) -> None:
     def application(request: HTTPServerRequest) -> None:
         request.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
