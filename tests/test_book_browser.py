@@ -37,7 +37,7 @@ def visit(chromium: Any, folder: Path) -> Iterator[Any]:
     def open_page(name: str, **options: Any) -> Any:
         context = chromium.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text))
@@ -233,6 +233,8 @@ def test_where_a_link_leads_is_in_sight(visit: Any):
     for address in ("source_ioloop.html#L200", "glossary.html#eagain", "concepts.html#M25",
                     "00_one_request.html#exit-quiz", "00_one_request.html#P00.6"):
         page = visit(address, viewport={"width": 1200, "height": 800})
-        page.wait_for_timeout(100)
+        page.wait_for_function(
+            "() => document.querySelector('header').offsetHeight"
+            " <= document.querySelector(':target').getBoundingClientRect().top")
         top = page.locator(":target").evaluate("it => it.getBoundingClientRect().top")
         assert page.locator("header").evaluate("it => it.offsetHeight") <= top < 800, address

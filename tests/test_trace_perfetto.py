@@ -73,7 +73,7 @@ class Perfetto:
         context.route("**", lambda route: self._allow(route, address))
         self.page = context.new_page()
         self.page.goto(address + "index.html")
-        self.page.wait_for_function("() => window.app", timeout=30_000)
+        self.page.wait_for_function("() => window.app", timeout=60_000)
 
     def _allow(self, route: Any, address: str) -> None:
         mine = route.request.url.startswith((address, "data:", "blob:"))
@@ -81,7 +81,7 @@ class Perfetto:
 
     def open(self, export: dict[str, Any], title: str) -> None:
         self.page.evaluate(OPEN, [json.dumps(export), title])
-        self.page.wait_for_function(OPENED, arg=title, timeout=30_000)
+        self.page.wait_for_function(OPENED, arg=title, timeout=60_000)
 
     def ask(self, sql: str, *columns: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.page.evaluate(ASK, [sql, columns])]

@@ -29,7 +29,7 @@ def two_steppers(chromium: Any, tmp_path: Path) -> Iterator[Any]:
     path = tmp_path / "page.html"
     path.write_text(f"<meta charset=utf-8><body>{steps.html()}<hr>{steps.html()}</body>")
     context = chromium.new_context()
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
