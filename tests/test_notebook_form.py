@@ -218,7 +218,7 @@ def test_it_runs_again_in_the_same_kernel_and_who_has_chosen_hears_what_is_meant
 # ---- commands, and the real one ----
 
 
-@pytest.mark.deadline(90)
+@pytest.mark.deadline(180)
 def test_every_command_of_the_prose_works(book, tmp_path):
     commands = [line for block in book.blocks("sh") for line in block.splitlines()]
     env = {**os.environ, "MY_MINITORNADO": str(tmp_path / "mine"), "PYTHONPATH": str(ROOT)}
