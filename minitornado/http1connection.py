@@ -165,7 +165,7 @@ class HTTP1Connection(httputil.HTTPConnection):
                 need_delegate_close = False
                 waiting = delegate.finish()
                 if waiting is not None:  # the application goes on as a coroutine
-                    gen.convert_yielded(waiting).add_done_callback(self._application_done)
+                    _future_of(waiting).add_done_callback(self._application_done)
         except HTTPInputError as error:
             self._refuse(error)
         except _EnoughRead:
@@ -257,7 +257,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         What is done already, as an `async def` without an await is, is waited for a `turn` if told.
         """
-        ready = gen.convert_yielded(waiting)
+        ready = _future_of(waiting)
         if ready.done() or self.stream is None:
             await ready
             if turn:
@@ -760,7 +760,7 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
                 self._connection._check_body_size(self._size)
                 waiting = self._delegate.data_received(data)
                 if waiting is not None:
-                    await gen.convert_yielded(waiting)
+                    await _future_of(waiting)
             # Counted here too: one that comes may hold thousands, of which many may be empty.
             self._pieces += 1
             if self._pieces % PIECES_A_TURN == 0:
@@ -788,6 +788,12 @@ class _GzipMessageDelegate(HTTPMessageDelegate):
 
 class _EnoughRead(Exception):
     """The delegate wants no more of the body: it has answered, or given the stream away."""
+
+
+def _future_of(waiting: Any) -> Future[Any]:
+    """Return a Future for what an application waits for, which calls back in the loop's thread."""
+    future = gen.convert_yielded(waiting)
+    return future if isinstance(future, Future) else gen.multi([future])  # of concurrent.futures
 
 
 def _unfinished_head(data: bytes, limit: int) -> HTTPInputError:

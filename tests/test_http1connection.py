@@ -7,12 +7,14 @@ purpose, the test says so.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import gc
 import gzip
 import itertools
 import re
 import socket
+import threading
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
@@ -874,6 +876,40 @@ def test_an_application_that_raises_is_logged_and_answered_with_500(
             closes = server.events.count("on_connection_close")
             assert closes == (where != "on_finish")  # never after its `finish`
     assert (expected.matched, expected.tracebacks) == (1, 1)
+
+
+@pytest.mark.parametrize("where", ["on_headers", "on_data"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("soon", [False, True])
+def test_a_delegate_may_wait_for_another_thread(
+    io_loop: IOLoop, where: str, packed: bool, soon: bool
+) -> None:
+    theirs: concurrent.futures.Future[None] = concurrent.futures.Future()
+    if soon:  # the thread was quick
+        theirs.set_result(None)
+    server = Server(**{where: lambda connection: theirs})  # type: ignore[arg-type]
+    with serving(io_loop, server, decompress=packed) as peer:
+        answer = peer.send(gzipped(b"body") if packed else POST + b"12345", 8)
+        if not soon:
+            assert answer == b""
+            thread = threading.Thread(target=theirs.set_result, args=(None,))
+            thread.start()
+            thread.join()
+            answer = peer.receive(8)
+        assert answer == HELLO
+
+
+def test_what_fails_in_another_thread_is_answered_in_the_loops(io_loop: IOLoop) -> None:
+    theirs: concurrent.futures.Future[None] = concurrent.futures.Future()
+    with serving(io_loop, Server(on_finish=lambda connection: theirs)) as peer:
+        assert peer.send(GET) == b""
+        thread = threading.Thread(target=theirs.set_exception, args=(ValueError("theirs"),))
+        thread.start()
+        thread.join()
+        with pytest.raises(BlockingIOError):
+            peer.socket.recv(1)
+        with ExpectLog("tornado.application", "Uncaught exception"):
+            assert status(peer.receive()) == 500
 
 
 def test_after_an_answer_has_begun_an_error_closes(io_loop: IOLoop) -> None:

@@ -64,7 +64,7 @@ a part of the function that calls it, which is probed
     gen: Runner._convert _without_runner multi.finish
     http1connection: _GzipMessageDelegate._unpack HTTP1Connection._write
     http1connection: HTTP1Connection._format_chunk HTTP1Connection._format_head
-    http1connection: HTTP1Connection._hand_on HTTP1Connection._parse_head
+    http1connection: HTTP1Connection._hand_on HTTP1Connection._parse_head _future_of
     httpserver: _ServerRequestAdapter._cleanup
     ioloop: IOLoop.close_fd
     iostream: BaseIOStream._fail BaseIOStream._write_futures
