@@ -33,7 +33,8 @@ from .probes import (
 
 P = "minitornado."
 
-# Of each class: what its functions do, as `step: function(parameters to be recorded) ...`.
+# Of each class: what its functions do, as `step: function(parameters to be recorded) ...`; where
+# there is no step, no other function or stack has a part in the concept, and it is called alike.
 _CALLS = """
 ioloop:IOLoop.
     rewatch: update_handler(events)
@@ -168,12 +169,12 @@ def _futures() -> Iterator[Row]:
 
 def _kernel() -> tuple[Row, ...]:
     pollers = [f"{P}poller:{name}." for name in ("EpollPoller", "SelectorPoller")]
-    events = "events"
-    change = (("register", "ADD", events), ("modify", "MOD", events), ("unregister", "DEL", None))
+    changes = {"register": "ADD", "modify": "MOD", "unregister": "DEL"}
     return (
         *(Poll(poller + "poll", step="sleep", optional=True) for poller in pollers),
-        *(Syscall(poller + method, name="epoll_ctl", op=op, fd="fd", events=mask, optional=True)
-          for poller in pollers for method, op, mask in change),
+        *(Syscall(poller + method, name="epoll_ctl", op=op, fd="fd", optional=True,
+                  events=None if op == "DEL" else "events")
+          for poller in pollers for method, op in changes.items()),
         Poll(P + "trace.drive:DrivenPoller.poll", step="sleep"),
         Syscall("socket:socket.accept", name="accept", accepts=True),
         Syscall("socket:socket.recv", name="recv", asked=1, counts=True),

@@ -78,11 +78,10 @@ class State:
         data = event.data
         match event.kind:
             case "schedule":
-                if data.get("how") == "callback":
-                    self.queued[data["handle"]] = event
-                elif data.get("how") == "timer":
-                    self.timers[data["handle"]] = event
-                elif data.get("how") == "fd":
+                waiting = {"callback": self.queued, "timer": self.timers}.get(data["how"])
+                if waiting is not None:
+                    waiting[data["handle"]] = event
+                elif data["how"] == "fd":
                     self._apply_handler(event)
             case "run" | "cancel":
                 self.queued.pop(data.get("handle", 0), None)
