@@ -225,9 +225,7 @@ class Recorder(Writer):
                 self._plain[code] = site
         return site
 
-    def scheduled(
-        self, lane: Lane, site: Site, args: Args, kwargs: Kwargs, function: Any
-    ) -> Order:
+    def scheduled(self, lane: Lane, site: Site, args: Args, kwargs: Kwargs, function: Any) -> Order:
         """Write that `function` is handed over for later; return the Order to call it."""
         row = site.row
         passed = function.order if isinstance(function, Handle) else None
@@ -391,7 +389,7 @@ class Recorder(Writer):
             return
         value = CancelledError() if row.arg is None else site.argument(row.arg, args, kwargs)
         known = self.names.of(future)
-        data = self.names.outcome(*((None, value) if row.error else (value, None)))
+        data = self.names.outcome(None if row.error else value, value if row.error else None)
         known.resolved = self.emit(lane, "resolve", site, data, known.name)
 
     # ---- the kernel ----

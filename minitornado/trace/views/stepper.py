@@ -80,10 +80,10 @@ class Stepper(View):
         `keys` come from the terminal; from lines of standard input, if that is none.
         """
         console = console or Console(highlight=False)
-        if not self.steps:
-            return console.print("This trace has no step to show.")
         console.print(self)
-        for key in _keys(console) if keys is None else keys:
+        if not self.steps:
+            return
+        for key in _keys() if keys is None else keys:
             if key == "q":
                 return
             if self.press(key):
@@ -220,7 +220,7 @@ def _path_of(module: str) -> str | None:
 # ---- keys ----
 
 
-def _keys(console: Console) -> Iterator[str]:
+def _keys() -> Iterator[str]:
     """Yield keys: as they are pressed in a terminal, else the first of each line."""
     try:
         import termios
