@@ -242,9 +242,10 @@ class IOLoop:
             self.handle_callback_exception(function)
 
     def _watch_result(self, result: object) -> None:
-        """See to it that what an `async def` callback raises is logged, as any callback's is."""
-        if isinstance(result, Awaitable):
-            self.add_future(IOLoop.convert_yielded(result), Future.result)
+        """See to it that what an `async def` or a thread raises is logged, as any callback's is."""
+        if isinstance(result, Awaitable) or is_future(result):
+            future = IOLoop.convert_yielded(result)
+            self.add_future(future, type(future).result)
 
     def handle_callback_exception(self, callback: Callable[..., object]) -> None:
         """Log the exception that `callback` raised; subclasses may do more.  Called in `except`."""

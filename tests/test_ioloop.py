@@ -295,6 +295,16 @@ def test_what_an_async_callback_raises_is_logged_as_any_callbacks_is(fake: Fake,
     assert "later" in str(expected.records[0].exc_info)
 
 
+def test_what_a_thread_raises_that_a_callback_has_started_is_logged_too(io_loop: IOLoop):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        io_loop.add_callback(pool.submit, divmod, 7, 0)
+        with ExpectLog(app_log, "Exception in callback") as expected:
+            turns(io_loop)
+            pool.shutdown()
+            turns(io_loop)
+    assert "ZeroDivisionError" in str(expected.records[0].exc_info)
+
+
 def test_what_other_callbacks_return_is_nobodys_business(fake: Fake):
     loop, _ = fake
     for result in (17, "text", [1, 2], object()):
