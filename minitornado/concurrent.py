@@ -182,6 +182,10 @@ class Future(Generic[T]):
         return f"<Future {state}>"
 
 
+#: Another name in Tornado 4.4, for a Future that keeps a traceback; since exceptions do, each does.
+TracebackFuture = Future
+
+
 class _UnretrievedException:
     """Logs an exception that nobody asked for, when the Future that held it goes away.
 

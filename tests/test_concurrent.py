@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 from doubles import ExpectLog
 
-from minitornado.concurrent import Future, InvalidStateError, chain_future, is_future
+from minitornado.concurrent import (
+    Future,
+    InvalidStateError,
+    TracebackFuture,
+    chain_future,
+    is_future,
+)
 from minitornado.log import app_log
 
 pytestmark = [pytest.mark.deadline(120), pytest.mark.usefixtures("quiet_log")]
@@ -371,6 +377,15 @@ def test_chain_future_hands_results_and_exceptions_on():
                 assert not b.done()
                 resolve(a)
             assert check(b)
+
+
+def test_a_future_keeps_a_traceback_under_either_name():
+    future: Future[int] = TracebackFuture()
+    try:
+        raise ValueError("x")
+    except ValueError as error:
+        future.set_exception(error)
+    assert future.exc_info()[2].tb_frame.f_code.co_name.startswith("test_a_future_keeps")
 
 
 def test_chain_future_leaves_a_future_alone_that_is_done_already():
