@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import netutil, process
-from .concurrent import Future
+from .concurrent import Future, is_future
 from .ioloop import IOLoop
 from .iostream import BaseIOStream, IOStream, Socket
 from .log import app_log
@@ -117,7 +117,7 @@ class TCPServer:
             if stream is None:
                 return
             result = self.handle_stream(stream, address)
-            if hasattr(result, "__await__"):
+            if result is not None and (hasattr(result, "__await__") or is_future(result)):
                 ending = functools.partial(_end_handling, stream)
                 stream.io_loop.add_future(IOLoop.convert_yielded(result), ending)
         except Exception:
@@ -135,7 +135,7 @@ class TCPServer:
 
 
 def _end_handling(stream: BaseIOStream, future: Future[Any]) -> None:
-    """Let the loop log what an `async def` handle_stream has raised, and close its stream."""
+    """Let the loop log what an `async def` or a thread has raised, and close its stream."""
     if future.exception() is not None:
         stream.close()
     future.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import socket
@@ -122,6 +123,28 @@ def test_a_coroutine_handler_that_fails_later_costs_its_connection_too(io_loop: 
         client.send(b"xy")
         with ExpectLog("tornado.application", "Exception in callback") as expected:
             turns(io_loop, 4)
+        assert expected.tracebacks == 1
+        assert server.streams[0][0].closed()
+    server.close()
+
+
+def test_a_thread_that_handles_a_stream_and_fails_costs_its_connection_too(
+    io_loop: IOLoop,
+) -> None:
+    futures: list[concurrent.futures.Future[None]] = []
+
+    class Failing(Keeper):
+        def handle_stream(self, stream: IOStream, address: Any) -> object:
+            super().handle_stream(stream, address)
+            futures.append(concurrent.futures.Future())
+            return futures[0]
+
+    server = Failing()
+    with socket.create_connection(serve(server)):
+        turns(io_loop)
+        futures[0].set_exception(ValueError("of another thread"))
+        with ExpectLog("tornado.application", "Exception in callback") as expected:
+            turns(io_loop, 2)
         assert expected.tracebacks == 1
         assert server.streams[0][0].closed()
     server.close()
