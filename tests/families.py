@@ -100,8 +100,9 @@ class Family:
         return self.process.wait(seconds)
 
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read().decode()
+        # Not seek() and read(): the offset is the program's too, which may be about to write.
+        fd = self._log.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode()
 
     def assert_nobody_left(self) -> None:
         """All processes of it have ended; the kernel may take a moment to bury them."""

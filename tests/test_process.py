@@ -306,7 +306,7 @@ def test_what_an_exception_says_in_a_child_is_the_childs() -> None:
     # It must not be taken for the parent's, who ends the family then.
     with Family("""
         from minitornado.process import fork_processes
-        fork_processes(2, max_restarts=0)
+        fork_processes(1, max_restarts=0)  # of two, the words would be mixed
         raise ValueError("of a child")
     """) as family:
         assert family.wait() == 1

@@ -87,8 +87,8 @@ class Server:
         self._log.close()
 
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        fd = self._log.fileno()  # not seek() and read(): the offset is the server's too
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
     def alive(self) -> dict[str, int]:
         """What is alive in it, as it counts itself, and its descriptors, as the kernel does."""
