@@ -572,7 +572,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _client_speaks(self) -> bool:
         """Tell whether bytes may be here, or come, that nobody will read."""
-        # Inside TLS there is always something to be read: it would not tell one from the other.
+        # Inside TLS `pending` says yes of nearly all: each would be waited for until he closes.
         further_requests = not self.stream.encrypted and self.stream.pending()
         return not self._read_finished or further_requests
 

@@ -17,6 +17,7 @@ import functools
 import re
 
 from .httputil import (
+    MAX_SHORT_LINE,
     HTTPHeaders,
     HTTPInputError,
     RequestStartLine,
@@ -146,10 +147,9 @@ def _parse_fields(data: bytes) -> tuple[HTTPHeaders, bool, int | None]:
 
 # A server is mostly asked for the same few things, and most clients say the same of themselves
 # each time.
-MAX_SHORT_LINE = 256  # bytes
 MAX_SHORT_FIELDS = 2048  # bytes
-_start_lines = Cache(_parse_start_line, MAX_SHORT_LINE, maxlen=256)
-_fields = Cache(_parse_fields, MAX_SHORT_FIELDS, maxlen=256)
+_start_lines = Cache(_parse_start_line, MAX_SHORT_LINE, maxsize=256)
+_fields = Cache(_parse_fields, MAX_SHORT_FIELDS, maxsize=256)
 
 
 def check_trailer(data: bytes) -> None:

@@ -110,7 +110,7 @@ def _format_field(field: tuple[str, str]) -> bytes:
     return _format_line(name + ": " + value)  # no numbers: 1 and True are one key, and two texts
 
 
-_formatted_fields = Cache(_format_field, MAX_SHORT_LINE, size=lambda field: sum(map(len, field)))
+_formatted_fields = Cache(_format_field, MAX_SHORT_LINE, length=lambda field: sum(map(len, field)))
 
 
 class HTTPHeaders(MutableMapping[str, str]):
@@ -279,7 +279,7 @@ def _format_status_line(start_line: ResponseStartLine) -> bytes:
 
 
 #: {ResponseStartLine: the line that is sent}; raises ValueError if it would be several.
-status_lines = Cache(_format_status_line, MAX_SHORT_LINE, size=lambda line: len(line[2]))
+status_lines = Cache(_format_status_line, MAX_SHORT_LINE, length=lambda line: len(line[2]))
 
 
 def parse_request_start_line(line: str) -> RequestStartLine:

@@ -16,31 +16,32 @@ V = TypeVar("V")
 class Cache(dict[K, V]):
     """{argument: function(argument)}, worked out when an argument is first asked for.
 
-    Strangers choose the arguments.  So what is longer than `max_size`, by `size`, is not kept;
-    and when `maxlen` others are, all of them are forgotten.
+    Strangers choose the arguments.  So one that is longer than `max_length`, by `length`, is not
+    kept, and when `maxsize` others are, all of them are forgotten.  (functools.lru_cache bounds
+    their number alone.)
 
-    >>> squares = Cache(lambda word: word * 2, max_size=3, maxlen=2)
-    >>> squares["ab"], squares["long"], list(squares)
+    >>> doubled = Cache(lambda word: word * 2, max_length=3, maxsize=2)
+    >>> doubled["ab"], doubled["long"], list(doubled)
     ('abab', 'longlong', ['ab'])
-    >>> squares["c"], squares["d"], list(squares)
+    >>> doubled["c"], doubled["d"], list(doubled)
     ('cc', 'dd', ['d'])
     """
 
-    __slots__ = ("_function", "_max_size", "_maxlen", "_size")
+    __slots__ = ("_function", "_length", "_max_length", "_maxsize")
 
     def __init__(
-        self, function: Callable[[K], V], max_size: int, maxlen: int = 1000,
-        size: Callable[[Any], int] = len,
+        self, function: Callable[[K], V], max_length: int, maxsize: int = 1000,
+        length: Callable[[Any], int] = len,
     ) -> None:  # fmt: skip
         self._function = function
-        self._max_size = max_size
-        self._maxlen = maxlen
-        self._size = size
+        self._max_length = max_length
+        self._maxsize = maxsize
+        self._length = length
 
     def __missing__(self, argument: K) -> V:
         value = self._function(argument)
-        if self._size(argument) <= self._max_size:
-            if len(self) >= self._maxlen:
+        if self._length(argument) <= self._max_length:
+            if len(self) >= self._maxsize:
                 self.clear()
             self[argument] = value
         return value
