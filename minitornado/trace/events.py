@@ -34,7 +34,7 @@ import json
 import operator
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -397,11 +397,16 @@ class Trace(Looks):
 
     # ---- proof ----
 
-    def check(self, *counted: Any, **expected: Any) -> list[str]:
+    def check(
+        self,
+        sent: Mapping[str, int] | None = None,
+        received: Mapping[str, int] | None = None,
+        ended: bool = False,
+    ) -> list[str]:
         """Return which laws the trace breaks, in sentences; see `check.violations`."""
         from .check import violations
 
-        return violations(self, *counted, **expected)
+        return violations(self, sent, received, ended)
 
     # ---- forms ----
 
